@@ -1,0 +1,44 @@
+// One FUSE mount: kernel requests ↔ Volume. Only translates.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "lazyvol/error.h"
+#include "lazyvol/volume.h"
+
+namespace lazyvol::fuse {
+
+struct SessionOptions {
+  std::filesystem::path mountpoint;
+  std::string fsname;               ///< shown as the source in /proc/mounts; no secrets
+  bool allow_other = false;
+  bool default_permissions = true;
+  unsigned threads = 4;             ///< FUSE workers: they answer hits inline and never wait
+  unsigned readahead_kib = 1024;    ///< of the kernel, set in /sys/class/bdi after the mount
+};
+
+struct SessionStats {
+  std::uint64_t requests = 0, errors = 0, interrupted = 0, waiting = 0;
+};
+
+/// Mounted while it lives. Thread-safe.
+class Session {
+ public:
+  /// Mounts and starts the workers. `on_unmounted` is called once, from a worker, when the kernel
+  /// ends the session by itself (umount(8)); the owner then destroys the Session elsewhere.
+  /// Errors: not_found / not_directory / busy (already a lazyvol mount) for the mountpoint,
+  /// access_denied (no /dev/fuse, no fusermount3, allow-other not permitted), each with the fix.
+  static Result<std::unique_ptr<Session>> mount(std::shared_ptr<Volume> volume,
+                                                SessionOptions options,
+                                                std::function<void()> on_unmounted);
+  /// Unmounts (lazily when busy only if `lazy`) and joins. Errors: busy.
+  virtual Status unmount(bool lazy) = 0;
+  virtual SessionStats stats() const = 0;
+  virtual ~Session() = default;
+};
+
+}  // namespace lazyvol::fuse

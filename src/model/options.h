@@ -1,0 +1,56 @@
+// Mount options: one table of names for -o, the configuration file and CSI attributes.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lazyvol/error.h"
+
+namespace lazyvol::model {
+
+/// Every option of one mount, with its default. Names and meanings: mount.lazyvol(8).
+struct MountOptions {
+  std::string cache_dir;                              ///< empty = the default for this user
+  std::optional<std::uint64_t> cache_size;            ///< bytes; for the daemon's whole cache
+  std::optional<double> free_space_ratio;             ///< for the daemon's whole cache
+  std::optional<std::uint64_t> memory_target;         ///< bytes; for the whole daemon
+  std::chrono::milliseconds metadata_ttl{60'000};
+  std::chrono::milliseconds negative_metadata_ttl{60'000};
+  std::chrono::milliseconds io_timeout{10'000};       ///< without progress
+  std::uint32_t io_retries = 10;
+  std::uint32_t max_connections = 16;                 ///< to one host
+  std::uint64_t max_readahead = 64ULL << 20;          ///< bytes ahead of a sequential reader
+  bool prefetch = true;                               ///< prefetch=auto|none
+  std::string credentials;                            ///< path of a TOML file, mode 0600
+  std::string ca_cert;                                ///< path of a PEM file of trusted CAs
+  std::string subdir;                                 ///< mount only this directory of the volume
+  std::optional<std::uint32_t> uid, gid, file_mode, dir_mode;
+  bool allow_other = false;
+  bool default_permissions = true;
+  std::string on_change = "stale";                    ///< stale|reopen
+
+  bool operator==(const MountOptions&) const = default;
+};
+
+/// Parses "name=value,name,…" as given to -o. `\,` stands for a comma in a value; '-' and '_' are
+/// alike in names. Options that mount(8) handles or that only concern boot (ro, _netdev, nofail,
+/// noauto, auto, user, users, owner, group, defaults, nosuid, nodev, noexec, relatime, noatime,
+/// x-*, comment=…) are accepted and ignored, `rw` is refused (read_only).
+/// Errors: invalid_argument with one line that names the option and, for a near miss, the closest
+/// one that exists. Later options win.
+Result<MountOptions> parse_mount_options(std::string_view text, MountOptions base = {});
+
+/// The names of all options with a one-line meaning, in the order of the manual: for --help.
+struct OptionHelp {
+  std::string_view name, argument, meaning;
+};
+const std::vector<OptionHelp>& mount_option_help();
+
+/// The options that differ from the defaults as an -o string that parses back to the same value.
+std::string format_mount_options(const MountOptions& options);
+
+}  // namespace lazyvol::model

@@ -1,0 +1,32 @@
+// SOURCE as a user types it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "lazyvol/error.h"
+
+namespace lazyvol::model {
+
+/// A parsed SOURCE. For "/path" and "file:///path" the scheme is "file".
+struct SourceUrl {
+  std::string scheme;     ///< lower case: file, http, https
+  std::string authority;  ///< "host", "host:port", "[::1]:80"; lower case; never user information
+  std::string path;       ///< file: the decoded absolute path; http: as typed, starts with '/'
+  bool operator==(const SourceUrl&) const = default;
+
+  /// Normal form, without credentials: names the volume in logs, /proc/mounts and the index.
+  std::string canonical() const;
+};
+
+/// Errors: invalid_argument, one line that says what is wrong and what would be right: an unknown
+/// scheme (the known ones are listed), user:password@ in the URL (use credentials=), a query or
+/// fragment, a relative path, a missing host.
+Result<SourceUrl> parse_source_url(std::string_view text);
+
+/// Percent-encodes a path for a URL: everything but unreserved characters (RFC 3986) and '/'.
+std::string percent_encode_path(std::string_view raw);
+/// Decodes %XX. Errors: invalid_argument for a broken escape or %00.
+Result<std::string> percent_decode(std::string_view text);
+
+}  // namespace lazyvol::model

@@ -1,0 +1,36 @@
+// When to try again: a pure function of what happened so far.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "lazyvol/error.h"
+
+namespace lazyvol::net {
+
+struct RetryPolicy {
+  std::uint32_t max_retries = 10;
+  std::chrono::milliseconds first_delay{100};
+  std::chrono::milliseconds longest_delay{3'000};
+  std::chrono::milliseconds deadline{10'000};  ///< since the last progress
+};
+
+/// How long to wait before the next attempt, or nullopt to give up.
+/// Exponential backoff with full jitter (delay = rand in [half, full] of first_delay * 2^retries,
+/// capped); Retry-After wins when longer. Gives up when the error is not transient, the retries are
+/// used up, or the wait would end past the deadline.
+/// `random` is in [0, 1). Pure; thread-safe.
+std::optional<std::chrono::milliseconds> next_retry(const RetryPolicy& policy, const Error& error,
+                                                    std::uint32_t retries_so_far,
+                                                    std::chrono::milliseconds since_progress,
+                                                    double random);
+
+/// The Error for an HTTP status of 400 and more: 401/403/407 access_denied, 404/410 not_found,
+/// 412 stale, 416 stale, 429/503 throttled (with `retry_after` when given), other 4xx invalid,
+/// 5xx io_error. `what` names the thing ("GET https://…").
+Error http_status_error(int status, std::string_view what,
+                        std::optional<std::chrono::milliseconds> retry_after);
+
+}  // namespace lazyvol::net

@@ -1,0 +1,388 @@
+#include "model/options.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+#include <numeric>
+
+#include "base/units.h"
+
+namespace lazyvol::model {
+namespace {
+
+using Milliseconds = std::chrono::milliseconds;
+
+Error bad(std::string message) {
+  return Error{Code::invalid_argument, std::move(message)};
+}
+
+// --- values: text → field and back ---------------------------------------------------------------
+
+Status set(std::uint64_t& field, std::string_view text) {
+  LAZYVOL_TRY_ASSIGN(field, base::parse_size(text));
+  return {};
+}
+
+Status set(double& field, std::string_view text) {
+  LAZYVOL_TRY_ASSIGN(field, base::parse_ratio(text));
+  return {};
+}
+
+Status set(Milliseconds& field, std::string_view text) {
+  LAZYVOL_TRY_ASSIGN(field, base::parse_duration(text));
+  return {};
+}
+
+Status set(bool& field, std::string_view text) {
+  const bool yes = text == "true" || text == "yes" || text == "on" || text == "1";
+  const bool no = text == "false" || text == "no" || text == "off" || text == "0";
+  if (!yes && !no) return bad(fmt::format("'{}' is neither true nor false", text));
+  field = yes;
+  return {};
+}
+
+Status set(std::uint32_t& field, std::string_view text) {
+  std::uint32_t value = 0;
+  const char* end = text.data() + text.size();
+  auto [rest, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || rest != end) return bad(fmt::format("'{}' is not a number", text));
+  field = value;
+  return {};
+}
+
+Status set_path(std::string& field, std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) return bad("a path holds no NUL byte");
+  field = text;
+  return {};
+}
+
+template <class T>
+Status set(std::optional<T>& field, std::string_view text) {
+  T value{};
+  LAZYVOL_TRY(set(value, text));
+  field = value;
+  return {};
+}
+
+std::string show(std::uint64_t value) {
+  return fmt::format("{}", value);
+}
+std::string show(std::uint32_t value) {
+  return fmt::format("{}", value);
+}
+std::string show(bool value) {
+  return value ? "true" : "false";
+}
+std::string show(const std::string& value) {
+  return value;
+}
+
+std::string show(double value) {
+  std::array<char, 400> text;  // the longest double in fixed notation has about 330 characters
+  auto [end, error] =
+      std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  return std::string(text.data(), end);
+}
+
+std::string show(Milliseconds value) {
+  if (value == Milliseconds::max()) return "indefinite";
+  if (value.count() % 1000 == 0) return fmt::format("{}s", value.count() / 1000);
+  return fmt::format("{}ms", value.count());
+}
+
+template <class T>
+std::string show(const std::optional<T>& value) {
+  return show(*value);
+}
+
+// --- options with a rule of their own ------------------------------------------------------------
+
+Status set_mode(std::optional<std::uint32_t>& field, std::string_view text) {
+  LAZYVOL_TRY_ASSIGN(const std::uint32_t mode, base::parse_octal_mode(text));
+  if (mode > 0777) return bad("only permission bits (up to 0777) may be set");
+  field = mode;
+  return {};
+}
+
+Status set_owner(std::optional<std::uint32_t>& field, std::string_view text) {
+  LAZYVOL_TRY(set(field, text));
+  if (*field == std::numeric_limits<std::uint32_t>::max()) return bad("not a valid id");
+  return {};
+}
+
+Status set_prefetch(bool& field, std::string_view text) {
+  if (text != "auto" && text != "none")
+    return bad(fmt::format("'{}' is neither auto nor none", text));
+  field = text == "auto";
+  return {};
+}
+
+Status set_on_change(std::string& field, std::string_view text) {
+  if (text != "stale" && text != "reopen") {
+    return bad(fmt::format("'{}' is neither stale nor reopen", text));
+  }
+  field = text;
+  return {};
+}
+
+/// Keeps the components only: "/a//b/" is "a/b".
+Status set_subdir(std::string& field, std::string_view text) {
+  std::string joined;
+  while (!text.empty()) {
+    const auto slash = std::min(text.find('/'), text.size());
+    const auto part = text.substr(0, slash);
+    text.remove_prefix(std::min(slash + 1, text.size()));
+    if (part.empty() || part == ".") continue;
+    if (part == ".." || part.find('\0') != std::string_view::npos) {
+      return bad("it must name a directory inside the volume");
+    }
+    joined.append(joined.empty() ? "" : "/").append(part);
+  }
+  field = std::move(joined);
+  return {};
+}
+
+Status at_least(Status status, std::uint64_t value, std::uint64_t least) {
+  LAZYVOL_TRY(std::move(status));
+  if (value < least) return bad(fmt::format("must be at least {}", least));
+  return {};
+}
+
+Status at_most(Status status, std::uint64_t value, std::uint64_t most) {
+  LAZYVOL_TRY(std::move(status));
+  if (value > most) return bad(fmt::format("must be at most {}", most));
+  return {};
+}
+
+constexpr std::uint32_t kMaxRetries = 1000;
+constexpr std::uint32_t kMaxConnections = 1024;
+constexpr std::uint64_t kMinBytes = 1 << 20;
+
+// --- the table -----------------------------------------------------------------------------------
+
+struct Option {
+  OptionHelp help;
+  Status (*parse)(MountOptions&, std::string_view);
+  std::string (*format)(const MountOptions&);
+  bool (*same)(const MountOptions&, const MountOptions&);
+  bool flag = false;  ///< may stand without a value, which means true
+};
+
+#define LAZYVOL_SAME(field) \
+  [](const MountOptions& a, const MountOptions& b) { return a.field == b.field; }
+#define LAZYVOL_SHOW(field) [](const MountOptions& o) { return show(o.field); }
+#define LAZYVOL_OPTION(name, argument, meaning, field, parse_expression)                   \
+  Option {                                                                                 \
+    {name, argument, meaning},                                                             \
+        [](MountOptions& o, std::string_view text) -> Status { return parse_expression; }, \
+        LAZYVOL_SHOW(field), LAZYVOL_SAME(field)                                           \
+  }
+#define LAZYVOL_FLAG(name, meaning, field)                                                   \
+  Option {                                                                                   \
+    {name, "", meaning},                                                                     \
+        [](MountOptions& o, std::string_view text) -> Status { return set(o.field, text); }, \
+        LAZYVOL_SHOW(field), LAZYVOL_SAME(field), true                                       \
+  }
+
+std::string show_mode(const std::optional<std::uint32_t>& mode) {
+  return fmt::format("{:04o}", *mode);
+}
+
+// In the order of mount.lazyvol(8).
+const std::vector<Option>& table() {
+  static const std::vector<Option> options = {
+      LAZYVOL_OPTION("cache-dir", "DIR", "where the block cache lives", cache_dir,
+                     set_path(o.cache_dir, text)),
+      LAZYVOL_OPTION("cache-size", "SIZE", "the most that the whole cache may hold", cache_size,
+                     at_least(set(o.cache_size, text), o.cache_size.value_or(0), kMinBytes)),
+      LAZYVOL_OPTION("free-space-ratio", "RATIO",
+                     "share of the cache's file system that stays free", free_space_ratio,
+                     set(o.free_space_ratio, text)),
+      LAZYVOL_OPTION("memory-target", "SIZE", "memory that the daemon aims to stay under",
+                     memory_target,
+                     at_least(set(o.memory_target, text), o.memory_target.value_or(0), kMinBytes)),
+      LAZYVOL_OPTION("metadata-ttl", "TIME", "how long names and attributes are trusted",
+                     metadata_ttl, set(o.metadata_ttl, text)),
+      LAZYVOL_OPTION("negative-metadata-ttl", "TIME", "how long the absence of a name is trusted",
+                     negative_metadata_ttl, set(o.negative_metadata_ttl, text)),
+      LAZYVOL_OPTION("io-timeout", "TIME", "give up on the origin after this long without progress",
+                     io_timeout, set(o.io_timeout, text)),
+      LAZYVOL_OPTION("io-retries", "COUNT", "how often a failed request is repeated", io_retries,
+                     at_most(set(o.io_retries, text), o.io_retries, kMaxRetries)),
+      LAZYVOL_OPTION(
+          "max-connections", "COUNT", "connections to one host", max_connections,
+          at_least(at_most(set(o.max_connections, text), o.max_connections, kMaxConnections),
+                   o.max_connections, 1)),
+      LAZYVOL_OPTION("max-readahead", "SIZE", "bytes fetched ahead of a sequential reader",
+                     max_readahead, set(o.max_readahead, text)),
+      Option{{"prefetch", "auto|none", "whether bytes are fetched before they are asked for"},
+             [](MountOptions& o, std::string_view text) { return set_prefetch(o.prefetch, text); },
+             [](const MountOptions& o) -> std::string { return o.prefetch ? "auto" : "none"; },
+             LAZYVOL_SAME(prefetch)},
+      LAZYVOL_OPTION("credentials", "FILE", "TOML file of secrets, mode 0600", credentials,
+                     set_path(o.credentials, text)),
+      LAZYVOL_OPTION("ca-cert", "FILE", "PEM file of certificate authorities to trust", ca_cert,
+                     set_path(o.ca_cert, text)),
+      LAZYVOL_OPTION("subdir", "PATH", "mount only this directory of the volume", subdir,
+                     set_subdir(o.subdir, text)),
+      LAZYVOL_OPTION("uid", "ID", "owner of everything", uid, set_owner(o.uid, text)),
+      LAZYVOL_OPTION("gid", "ID", "group of everything", gid, set_owner(o.gid, text)),
+      Option{{"file-mode", "MODE", "permissions of files, octal"},
+             [](MountOptions& o, std::string_view text) { return set_mode(o.file_mode, text); },
+             [](const MountOptions& o) { return show_mode(o.file_mode); },
+             LAZYVOL_SAME(file_mode)},
+      Option{{"dir-mode", "MODE", "permissions of directories, octal"},
+             [](MountOptions& o, std::string_view text) { return set_mode(o.dir_mode, text); },
+             [](const MountOptions& o) { return show_mode(o.dir_mode); },
+             LAZYVOL_SAME(dir_mode)},
+      LAZYVOL_FLAG("allow-other", "let other users in", allow_other),
+      LAZYVOL_FLAG("default-permissions", "the kernel checks permissions", default_permissions),
+      LAZYVOL_OPTION("on-change", "stale|reopen",
+                     "what an open file does when the origin replaces it", on_change,
+                     set_on_change(o.on_change, text)),
+  };
+  return options;
+}
+
+#undef LAZYVOL_SAME
+#undef LAZYVOL_SHOW
+#undef LAZYVOL_OPTION
+#undef LAZYVOL_FLAG
+
+// --- names ---------------------------------------------------------------------------------------
+
+/// For mount(8), fstab and systemd; nothing that a read-only lazyvol mount would do otherwise.
+/// After normalising, so "_netdev" is "-netdev".
+bool ignored(std::string_view name) {
+  constexpr std::array<std::string_view, 22> names = {
+      "ro",         "-netdev",  "nofail",      "noauto",   "auto",       "user",
+      "nouser",     "users",    "owner",       "group",    "defaults",   "nosuid",
+      "nodev",      "noexec",   "exec",        "relatime", "norelatime", "noatime",
+      "nodiratime", "lazytime", "strictatime", "comment"};
+  return name.starts_with("x-") || name.starts_with("X-") ||
+         std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool is_secret(std::string_view name) {
+  constexpr std::array<std::string_view, 8> names = {"username",      "password",         "passwd",
+                                                     "pass",          "bearer-token",     "token",
+                                                     "access-key-id", "secret-access-key"};
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// Levenshtein distance.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row.back();
+}
+
+Error unknown_option(std::string_view name) {
+  constexpr std::size_t kLongestName = 64;  // of a message, and of the work to find a near miss
+  const auto shown = name.substr(0, kLongestName);
+  if (is_secret(name)) {
+    return bad(
+        fmt::format("option '{}' is not known: secrets belong into the file named by "
+                    "credentials=",
+                    shown));
+  }
+  const Option* nearest = nullptr;
+  std::size_t best = std::max<std::size_t>(1, shown.size() / 3) + 1;
+  for (const auto& option : table()) {
+    const auto d = distance(shown, option.help.name);
+    if (d < best) {
+      best = d;
+      nearest = &option;
+    }
+  }
+  if (nearest == nullptr) return bad(fmt::format("unknown option '{}'", shown));
+  return bad(fmt::format("unknown option '{}' (did you mean '{}'?)", shown, nearest->help.name));
+}
+
+Status apply(MountOptions& options, std::string_view name_text,
+             std::optional<std::string_view> value) {
+  std::string name(name_text);
+  std::replace(name.begin(), name.end(), '_', '-');
+  if (name == "rw") return Error{Code::read_only, "option 'rw': lazyvol volumes are read-only"};
+  if (ignored(name)) return {};
+  const auto& all = table();
+  const auto option =
+      std::find_if(all.begin(), all.end(), [&](const Option& o) { return o.help.name == name; });
+  if (option == all.end()) return unknown_option(name);
+  if (!value && option->flag) value = "true";
+  if (!value || value->empty()) {
+    return bad(fmt::format("option '{}' needs a value: {}={}", name, name,
+                           option->flag ? "true|false" : option->help.argument));
+  }
+  if (auto status = option->parse(options, *value); !status.ok()) {
+    return status.error().in(fmt::format("option '{}'", name));
+  }
+  return {};
+}
+
+/// Takes one item up to an unescaped comma off the front of `text`.
+std::string take_item(std::string_view& text) {
+  std::string item;
+  std::size_t i = 0;
+  for (; i < text.size() && text[i] != ','; ++i) {
+    const bool escape =
+        text[i] == '\\' && i + 1 < text.size() && (text[i + 1] == ',' || text[i + 1] == '\\');
+    item.push_back(text[escape ? ++i : i]);
+  }
+  text.remove_prefix(std::min(i + 1, text.size()));
+  return item;
+}
+
+}  // namespace
+
+Result<MountOptions> parse_mount_options(std::string_view text, MountOptions base) {
+  MountOptions options = std::move(base);
+  while (!text.empty()) {
+    const std::string item = take_item(text);
+    if (item.empty()) continue;
+    const std::string_view view = item;
+    const auto equals = view.find('=');
+    std::optional<std::string_view> value;
+    if (equals != std::string_view::npos) value = view.substr(equals + 1);
+    LAZYVOL_TRY(apply(options, view.substr(0, equals), value));
+  }
+  return options;
+}
+
+const std::vector<OptionHelp>& mount_option_help() {
+  static const std::vector<OptionHelp> help = [] {
+    std::vector<OptionHelp> out;
+    for (const auto& option : table()) out.push_back(option.help);
+    return out;
+  }();
+  return help;
+}
+
+std::string format_mount_options(const MountOptions& options) {
+  const MountOptions defaults;
+  std::string out;
+  for (const auto& option : table()) {
+    if (option.same(options, defaults)) continue;
+    if (!out.empty()) out.push_back(',');
+    out.append(option.help.name).push_back('=');
+    for (const char c : option.format(options)) {
+      if (c == ',' || c == '\\') out.push_back('\\');
+      out.push_back(c);
+    }
+  }
+  return out;
+}
+
+}  // namespace lazyvol::model

@@ -1,0 +1,216 @@
+#include "model/source_url.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <optional>
+
+namespace lazyvol::model {
+namespace {
+
+constexpr std::string_view kKnown = "http://, https://, file:///path or an absolute path";
+
+Error bad(std::string message) {
+  return Error{Code::invalid_argument, std::move(message)};
+}
+
+bool is_alnum(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool is_unreserved(char c) {
+  return is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+/// May stand in the path of a URL as it is (RFC 3986 pchar and '/'; '%' is checked elsewhere).
+bool is_path_char(char c) {
+  return is_unreserved(c) || std::string_view("!$&'()*+,;=:@/%").find(c) != std::string_view::npos;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+void append_encoded(std::string& out, char c) {
+  constexpr char digits[] = "0123456789ABCDEF";
+  const auto byte = static_cast<unsigned char>(c);
+  out.push_back('%');
+  out.push_back(digits[byte >> 4]);
+  out.push_back(digits[byte & 15]);
+}
+
+/// "." or ".." as a component would let the URL mean another place than it names.
+bool has_dot_component(std::string_view path) {
+  while (!path.empty()) {
+    const auto slash = path.find('/');
+    const auto part = path.substr(0, slash);
+    if (part == "." || part == "..") return true;
+    if (slash == std::string_view::npos) break;
+    path.remove_prefix(slash + 1);
+  }
+  return false;
+}
+
+Status check_port(std::string_view port) {
+  unsigned value = 0;
+  const char* end = port.data() + port.size();
+  auto [rest, error] = std::from_chars(port.data(), end, value);
+  if (port.empty() || error != std::errc() || rest != end || value == 0 || value > 65535) {
+    return bad("the port in SOURCE is not a number from 1 to 65535");
+  }
+  return {};
+}
+
+Status check_authority(std::string_view authority) {
+  std::string_view host = authority;
+  std::optional<std::string_view> port;
+  if (authority.starts_with('[')) {
+    const auto close = authority.find(']');
+    if (close == std::string_view::npos) return bad("SOURCE has '[' without ']' in its host");
+    host = authority.substr(1, close - 1);
+    const bool address = std::all_of(
+        host.begin(), host.end(), [](char c) { return hex_digit(c) >= 0 || c == ':' || c == '.'; });
+    if (!address || host.find(':') == std::string_view::npos) {
+      return bad("SOURCE has no IPv6 address between '[' and ']'");
+    }
+    const auto rest = authority.substr(close + 1);
+    if (!rest.empty() && rest.front() != ':') return bad("SOURCE has text after ']' in its host");
+    if (!rest.empty()) port = rest.substr(1);
+  } else {
+    if (const auto colon = authority.find(':'); colon != std::string_view::npos) {
+      host = authority.substr(0, colon);
+      port = authority.substr(colon + 1);
+    }
+    const bool name = std::all_of(host.begin(), host.end(), [](char c) {
+      return is_alnum(c) || c == '-' || c == '.' || c == '_' ||
+             static_cast<unsigned char>(c) >= 128;
+    });
+    if (!name) return bad("the host name in SOURCE has a character that no host name may have");
+  }
+  if (host.empty()) return bad("SOURCE lacks a host (for example https://host/directory/)");
+  if (port) return check_port(*port);
+  return {};
+}
+
+Result<SourceUrl> parse_http(std::string scheme, std::string_view rest) {
+  const auto end = rest.find_first_of("/?#");
+  const auto authority = rest.substr(0, end);
+  const auto tail = end == std::string_view::npos ? std::string_view() : rest.substr(end);
+  if (authority.find('@') != std::string_view::npos) {
+    return bad(
+        "SOURCE must not hold a user name or password: put them into a file named by "
+        "the option credentials=");
+  }
+  LAZYVOL_TRY(check_authority(authority));
+  if (tail.find_first_of("?#") != std::string_view::npos) {
+    return bad("SOURCE must not have a query or fragment (in a name write ? as %3F, # as %23)");
+  }
+  LAZYVOL_TRY_ASSIGN(const std::string decoded, percent_decode(tail));
+  if (has_dot_component(decoded)) return bad("the path of SOURCE must not contain '.' or '..'");
+  SourceUrl url{std::move(scheme), lower(authority), {}};
+  for (const char c : tail) {
+    if (is_path_char(c))
+      url.path.push_back(c);
+    else
+      append_encoded(url.path, c);
+  }
+  if (url.path.empty()) url.path = "/";
+  return url;
+}
+
+Result<SourceUrl> make_file(std::string_view path) {
+  if (path.find('\0') != std::string_view::npos) return bad("SOURCE contains a NUL byte");
+  std::string normal = std::filesystem::path(path).lexically_normal().string();
+  while (normal.size() > 1 && normal.back() == '/') normal.pop_back();
+  if (normal.starts_with("//")) normal.erase(0, 1);
+  return SourceUrl{"file", "", std::move(normal)};
+}
+
+Result<SourceUrl> parse_file(std::string_view rest) {
+  if (rest.starts_with("localhost/")) rest.remove_prefix(9);
+  if (!rest.starts_with('/')) {
+    return bad("a file URL names an absolute path on this machine: file:///path");
+  }
+  if (rest.find_first_of("?#") != std::string_view::npos) {
+    return bad("SOURCE must not have a query or fragment (in a name write ? as %3F, # as %23)");
+  }
+  LAZYVOL_TRY_ASSIGN(const std::string path, percent_decode(rest));
+  return make_file(path);
+}
+
+bool is_scheme(std::string_view text) {
+  return !text.empty() && !(text.front() >= '0' && text.front() <= '9') &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_alnum(c) || c == '+' || c == '-' || c == '.'; });
+}
+
+}  // namespace
+
+std::string SourceUrl::canonical() const {
+  if (scheme == "file") return "file://" + percent_encode_path(path);
+  std::string_view host = authority;
+  const std::string_view default_port = scheme == "https" ? ":443" : ":80";
+  if (host.ends_with(default_port)) host.remove_suffix(default_port.size());
+  return fmt::format("{}://{}{}", scheme, host, path);
+}
+
+Result<SourceUrl> parse_source_url(std::string_view text) {
+  if (text.empty()) return bad(fmt::format("SOURCE is empty: give {}", kKnown));
+  if (text.starts_with('/')) return make_file(text);
+  const auto colon = text.find("://");
+  if (colon == std::string_view::npos || !is_scheme(text.substr(0, colon))) {
+    // The text is not repeated: it may hold a password.
+    return bad(fmt::format("SOURCE is neither a URL nor an absolute path: give {}", kKnown));
+  }
+  std::string scheme = lower(text.substr(0, colon));
+  const auto rest = text.substr(colon + 3);
+  if (scheme == "http" || scheme == "https") return parse_http(std::move(scheme), rest);
+  if (scheme == "file") return parse_file(rest);
+  return bad(fmt::format("unknown scheme '{}' in SOURCE (known: {})", scheme, kKnown));
+}
+
+std::string percent_encode_path(std::string_view raw) {
+  std::string out;
+  out.reserve(raw.size());
+  for (const char c : raw) {
+    if (is_unreserved(c) || c == '/')
+      out.push_back(c);
+    else
+      append_encoded(out, c);
+  }
+  return out;
+}
+
+Result<std::string> percent_decode(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out.push_back(text[i]);
+      continue;
+    }
+    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
+    if (high < 0 || low < 0)
+      return bad("broken percent escape: % must be followed by two hex digits");
+    if (high == 0 && low == 0) return bad("%00 is not allowed in a path");
+    out.push_back(static_cast<char>(high * 16 + low));
+    i += 2;
+  }
+  return out;
+}
+
+}  // namespace lazyvol::model

@@ -1,6 +1,7 @@
 #include "support/temp_dir.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -23,6 +24,7 @@ TempDir::TempDir() {
   std::string pattern =
       std::string(base != nullptr && *base != '\0' ? base : "/tmp") + "/lazyvol-test-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) die("mkdtemp", pattern);
+  if (::chmod(pattern.c_str(), 0755) != 0) die("chmod", pattern);  // for servers of another user
   path_ = pattern;
 }
 

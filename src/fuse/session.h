@@ -14,11 +14,11 @@ namespace lazyvol::fuse {
 
 struct SessionOptions {
   std::filesystem::path mountpoint;
-  std::string fsname;               ///< shown as the source in /proc/mounts; no secrets
+  std::string fsname;  ///< shown as the source in /proc/mounts; no secrets
   bool allow_other = false;
   bool default_permissions = true;
-  unsigned threads = 4;             ///< FUSE workers: they answer hits inline and never wait
-  unsigned readahead_kib = 1024;    ///< of the kernel, set in /sys/class/bdi after the mount
+  unsigned threads = 4;           ///< FUSE workers: they answer hits inline and never wait
+  unsigned readahead_kib = 1024;  ///< of the kernel, set in /sys/class/bdi after the mount
 };
 
 struct SessionStats {

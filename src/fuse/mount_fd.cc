@@ -1,0 +1,120 @@
+#include "fuse/mount_fd.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "fuse/kernel_mount.h"
+
+namespace lazyvol::fuse {
+namespace {
+
+std::string common_options(const MountRequest& request) {
+  std::string options = "max_read=" + std::to_string(request.max_read);
+  if (request.default_permissions) options += ",default_permissions";
+  if (request.allow_other) options += ",allow_other";
+  return options;
+}
+
+Result<int> mount_as_root(const MountRequest& request) {
+  const int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+  if (fd < 0) return errno_error(errno, "open /dev/fuse (is the fuse module loaded?)");
+  struct stat root {};
+  if (stat(request.mountpoint.c_str(), &root) != 0) {
+    const Error error = errno_error(errno, "mountpoint " + request.mountpoint.string());
+    close(fd);
+    return error;
+  }
+  char mode[16];
+  std::snprintf(mode, sizeof mode, "%o", root.st_mode & S_IFMT);
+  const std::string options = "fd=" + std::to_string(fd) + ",rootmode=" + mode +
+                              ",user_id=0,group_id=0," + common_options(request);
+  if (mount(request.fsname.c_str(), request.mountpoint.c_str(), kMountType,
+            MS_RDONLY | MS_NOSUID | MS_NODEV, options.c_str()) != 0) {
+    const Error error = errno_error(errno, "mount on " + request.mountpoint.string());
+    close(fd);
+    return error;
+  }
+  return fd;
+}
+
+/// fusermount3 takes a comma or backslash in fsname escaped.
+std::string escape(const std::string& value) {
+  std::string out;
+  for (const char c : value) {
+    if (c == ',' || c == '\\') out.push_back('\\');
+    out.push_back(c);
+  }
+  return out;
+}
+
+/// The descriptor that fusermount3 sent, or -1 when it sent none.
+int receive_descriptor(int socket) {
+  char byte = 0;
+  iovec part{&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t length = 0;
+  while ((length = recvmsg(socket, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
+  }
+  const cmsghdr* header = length > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return -1;
+  int fd = -1;
+  std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  return fd;
+}
+
+Result<int> mount_as_user(const MountRequest& request) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+    return errno_error(errno, "socketpair");
+  }
+  const std::string options = "ro,nosuid,nodev,subtype=lazyvol,fsname=" + escape(request.fsname) +
+                              "," + common_options(request);
+  const std::string comm_fd = "_FUSE_COMMFD=" + std::to_string(pair[0]);
+  std::string path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+  char* environment[] = {const_cast<char*>(comm_fd.c_str()), path.data(), nullptr};
+  const pid_t child = fork();
+  if (child == 0) {
+    fcntl(pair[0], F_SETFD, 0);
+    execle("/usr/bin/fusermount3", "fusermount3", "-o", options.c_str(), "--",
+           request.mountpoint.c_str(), nullptr, environment);
+    _exit(127);
+  }
+  const int fork_errno = errno;
+  close(pair[0]);
+  if (child < 0) {
+    close(pair[1]);
+    return errno_error(fork_errno, "fork");
+  }
+  const int fd = receive_descriptor(pair[1]);
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  close(pair[1]);
+  if (fd >= 0) return fd;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+    return Error{Code::access_denied, "fusermount3 is not installed (package fuse3)"};
+  }
+  return Error{Code::access_denied, "fusermount3 refused to mount on " +
+                                        request.mountpoint.string() +
+                                        " (it must be a directory that you own)"};
+}
+
+}  // namespace
+
+Result<int> mount_fuse(const MountRequest& request) {
+  return geteuid() == 0 ? mount_as_root(request) : mount_as_user(request);
+}
+
+}  // namespace lazyvol::fuse

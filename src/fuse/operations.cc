@@ -1,0 +1,235 @@
+#include "fuse/operations.h"
+
+#include <fcntl.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "fuse/convert.h"
+
+namespace lazyvol::fuse {
+namespace {
+
+Bridge& bridge_of(fuse_req_t request) {
+  return *static_cast<Bridge*>(fuse_req_userdata(request));
+}
+
+void op_init(void*, fuse_conn_info* connection) {
+  const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_PARALLEL_DIROPS |
+                          FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
+                          FUSE_CAP_CACHE_SYMLINKS;
+  // A node is one version of its bytes, so new attributes never mean new pages; and splicing
+  // requests of this size costs more than copying them (docs/decisions/).
+  const unsigned unwanted = FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_SPLICE_READ |
+                            FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE;
+  connection->want = (connection->want | (connection->capable & wanted)) & ~unwanted;
+  connection->max_read = kMaxRead;
+  connection->max_write = kMaxRead;  // also sizes the pages of one read request
+  connection->max_background = 12;
+}
+
+/// Answers a lookup with a node, or with an absence that the kernel may remember.
+void reply_lookup(const std::shared_ptr<Call>& call, const Volume& volume, Result<Node> node) {
+  if (node.ok()) return call->reply_entry(to_entry(*node));
+  if (node.error().code == Code::not_found && volume.negative_ttl().count() > 0) {
+    fuse_entry_param absent{};
+    absent.entry_timeout = to_seconds(volume.negative_ttl());
+    return call->reply_entry(absent);
+  }
+  call->reply_error(node.error());
+}
+
+void op_lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  Bridge& bridge = bridge_of(request);
+  auto call = Call::begin(bridge.calls, request);
+  const auto context = call->context(Priority::reader, Cause::lookup);
+  auto done = [call, &bridge](Result<Node> node) {
+    reply_lookup(call, *bridge.volume, std::move(node));
+  };
+  // "." and ".." come from NFS export and open_by_handle_at: the nodes behind file handles.
+  if (std::strcmp(name, ".") == 0) return bridge.volume->attributes(parent, context, done);
+  if (std::strcmp(name, "..") == 0) return bridge.volume->parent_of(parent, context, done);
+  bridge.volume->lookup(parent, name, context, done);
+}
+
+// Nodes are looked up by id in the index, whoever remembers them: nothing is counted here.
+void op_forget(fuse_req_t request, fuse_ino_t, std::uint64_t) {
+  fuse_reply_none(request);
+}
+void op_forget_multi(fuse_req_t request, std::size_t, fuse_forget_data*) {
+  fuse_reply_none(request);
+}
+
+void op_getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info*) {
+  Bridge& bridge = bridge_of(request);
+  auto call = Call::begin(bridge.calls, request);
+  bridge.volume->attributes(node, call->context(Priority::reader, Cause::lookup),
+                            [call](Result<Node> found) {
+                              if (!found.ok()) return call->reply_error(found.error());
+                              call->reply_attributes(*found);
+                            });
+}
+
+void op_readlink(fuse_req_t request, fuse_ino_t node) {
+  Bridge& bridge = bridge_of(request);
+  auto call = Call::begin(bridge.calls, request);
+  bridge.volume->readlink(node, call->context(Priority::reader, Cause::lookup),
+                          [call](Result<std::string> target) {
+                            if (!target.ok()) return call->reply_error(target.error());
+                            call->reply_link(*target);
+                          });
+}
+
+void op_open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
+  Bridge& bridge = bridge_of(request);
+  auto call = Call::begin(bridge.calls, request);
+  if ((info->flags & O_ACCMODE) != O_RDONLY) return call->reply_errno(EROFS);
+  bridge.volume->open_file(
+      node, call->context(Priority::reader, Cause::open),
+      [call, &bridge, reply = *info](Result<std::shared_ptr<File>> file) mutable {
+        if (!file.ok()) return call->reply_error(file.error());
+        reply.keep_cache = (*file)->keep_cache() ? 1 : 0;
+        reply.noflush = 1;
+        reply.fh = bridge.files.add(*std::move(file));
+        if (!call->reply_open(reply)) bridge.files.remove(reply.fh);
+      });
+}
+
+void op_read(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* info) {
+  Bridge& bridge = bridge_of(request);
+  auto call = Call::begin(bridge.calls, request);
+  auto file = bridge.files.find(info->fh);
+  if (file == nullptr) return call->reply_errno(EBADF);
+  const auto out = call->buffer(std::min<std::size_t>(size, kMaxRead));
+  file->read(static_cast<std::uint64_t>(offset), out, call->context(Priority::reader, Cause::read),
+             [call, out](Result<std::size_t> length) {
+               if (!length.ok()) return call->reply_error(length.error());
+               call->reply_bytes(out.first(*length));
+             });
+}
+
+void op_release(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
+  bridge_of(request).files.remove(info->fh);
+  fuse_reply_err(request, 0);
+}
+
+void op_opendir(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
+  Bridge& bridge = bridge_of(request);
+  auto call = Call::begin(bridge.calls, request);
+  bridge.volume->open_directory(
+      node, call->context(Priority::reader, Cause::list),
+      [call, &bridge, reply = *info](Result<std::shared_ptr<Directory>> directory) mutable {
+        if (!directory.ok()) return call->reply_error(directory.error());
+        reply.cache_readdir = 1;
+        reply.fh = bridge.directories.add(*std::move(directory));
+        if (!call->reply_open(reply)) bridge.directories.remove(reply.fh);
+      });
+}
+
+void op_releasedir(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
+  bridge_of(request).directories.remove(info->fh);
+  fuse_reply_err(request, 0);
+}
+
+/// Entry number `position` of a directory as readdir shows it: ".", "..", then the items.
+Directory::Item item_at(const Directory& directory, std::size_t position) {
+  if (position == 0) return {".", directory.id(), NodeType::directory, std::nullopt};
+  if (position == 1) return {"..", directory.parent(), NodeType::directory, std::nullopt};
+  return directory.at(position - 2);
+}
+
+/// Packs one entry behind what is in `out` already. Answers with its size, which is larger than
+/// out.size() when it did not fit.
+std::size_t pack(fuse_req_t request, std::span<char> out, const Directory::Item& item, bool plus,
+                 off_t next) {
+  const std::string name(item.name);
+  if (!plus) {
+    struct stat attributes {};
+    attributes.st_ino = item.id;
+    attributes.st_mode = to_format(item.type);
+    return fuse_add_direntry(request, out.data(), out.size(), name.c_str(), &attributes, next);
+  }
+  fuse_entry_param entry{};
+  if (item.node) {
+    entry = to_entry(*item.node);
+  } else {  // ino 0: the kernel takes the name and its type, and looks it up when it wants more
+    entry.attr.st_ino = item.id;
+    entry.attr.st_mode = to_format(item.type);
+  }
+  return fuse_add_direntry_plus(request, out.data(), out.size(), name.c_str(), &entry, next);
+}
+
+void list(fuse_req_t request, std::size_t size, off_t offset, fuse_file_info* info, bool plus) {
+  Bridge& bridge = bridge_of(request);
+  const auto directory = bridge.directories.find(info->fh);
+  if (directory == nullptr) {
+    fuse_reply_err(request, EBADF);
+    return;
+  }
+  std::vector<char> out(std::min<std::size_t>(size, kMaxRead));
+  std::size_t used = 0;
+  const std::size_t total = directory->size() + 2;
+  for (auto position = static_cast<std::size_t>(offset); position < total; ++position) {
+    const auto room = std::span(out).subspan(used);
+    const std::size_t length =
+        pack(request, room, item_at(*directory, position), plus, static_cast<off_t>(position + 1));
+    if (length > room.size()) break;
+    used += length;
+  }
+  fuse_reply_buf(request, out.data(), used);
+}
+
+void op_readdir(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset,
+                fuse_file_info* info) {
+  list(request, size, offset, info, false);
+}
+
+void op_readdirplus(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset,
+                    fuse_file_info* info) {
+  list(request, size, offset, info, true);
+}
+
+void op_statfs(fuse_req_t request, fuse_ino_t) {
+  constexpr std::uint64_t kUnit = 4096;
+  Bridge& bridge = bridge_of(request);
+  const VolumeStatfs cache = bridge.volume->statfs();
+  struct statvfs out {};
+  out.f_bsize = kUnit;
+  out.f_frsize = kUnit;
+  out.f_blocks = cache.cache_bytes_limit / kUnit;
+  out.f_bfree =
+      (cache.cache_bytes_limit - std::min(cache.cache_bytes_used, cache.cache_bytes_limit)) / kUnit;
+  out.f_bavail = 0;  // nothing can be written
+  out.f_namemax = kMaxName;
+  fuse_reply_statfs(request, &out);
+}
+
+fuse_lowlevel_ops make_operations() {
+  fuse_lowlevel_ops ops{};
+  ops.init = op_init;
+  ops.lookup = op_lookup;
+  ops.forget = op_forget;
+  ops.forget_multi = op_forget_multi;
+  ops.getattr = op_getattr;
+  ops.readlink = op_readlink;
+  ops.open = op_open;
+  ops.read = op_read;
+  ops.release = op_release;
+  ops.opendir = op_opendir;
+  ops.readdir = op_readdir;
+  ops.readdirplus = op_readdirplus;
+  ops.releasedir = op_releasedir;
+  ops.statfs = op_statfs;
+  return ops;
+}
+
+}  // namespace
+
+const fuse_lowlevel_ops& operations() {
+  static const fuse_lowlevel_ops ops = make_operations();
+  return ops;
+}
+
+}  // namespace lazyvol::fuse

@@ -31,7 +31,7 @@ std::string apache_config(const std::filesystem::path& dir, const std::filesyste
 std::string caddy_config(const std::filesystem::path& dir, const std::filesystem::path& root,
                          std::uint16_t port) {
   return fmt::format(
-      "{{\n admin off\n auto_https off\n persist_config off\n storage file_system {0}/storage\n}}\n"
+      "{{\n admin off\n auto_https off\n storage file_system {0}/storage\n}}\n"
       "http://127.0.0.1:{1} {{\n bind 127.0.0.1\n root * \"{2}\"\n file_server browse\n}}\n",
       dir.string(), port, root.string());
 }

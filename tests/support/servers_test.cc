@@ -92,8 +92,8 @@ INSTANTIATE_TEST_SUITE_P(Kinds, OtherServers,
                          ::testing::Values(OtherWebServer::Kind::apache,
                                            OtherWebServer::Kind::caddy,
                                            OtherWebServer::Kind::python),
-                         [](const auto& info) {
-                           switch (info.param) {
+                         [](const auto& kind) {
+                           switch (kind.param) {
                              case OtherWebServer::Kind::apache:
                                return "apache";
                              case OtherWebServer::Kind::caddy:

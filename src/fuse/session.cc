@@ -147,9 +147,10 @@ class SessionImpl final : public Session {
 
  private:
   Status make_session() {
-    char name[] = "lazyvol";
-    char* argv[] = {name};
-    fuse_args arguments = FUSE_ARGS_INIT(1, argv);
+    std::string name = "lazyvol", flag = "-o";
+    std::string max_read = "max_read=" + std::to_string(kMaxRead);  // as the kernel was told
+    char* argv[] = {name.data(), flag.data(), max_read.data()};
+    fuse_args arguments = FUSE_ARGS_INIT(3, argv);
     session_ = fuse_session_new(&arguments, &operations(), sizeof(fuse_lowlevel_ops), &bridge_);
     fuse_opt_free_args(&arguments);
     if (session_ == nullptr) return Error{Code::out_of_memory, "libfuse made no session"};

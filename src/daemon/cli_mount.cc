@@ -1,0 +1,160 @@
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <iostream>
+#include <utility>
+
+#include "base/log.h"
+#include "daemon/cli_commands.h"
+#include "daemon/cli_parse.h"
+#include "daemon/daemon.h"
+#include "daemon/launcher.h"
+#include "daemon/mount_info.h"
+#include "daemon/paths.h"
+#include "model/options.h"
+#include "model/source_url.h"
+
+namespace lazyvol::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using Kind = MountFailure::Kind;
+
+/// What remains of the command line once it makes sense.
+struct Prepared {
+  model::MountOptions options;
+  LaunchOptions launch;
+  std::string mountpoint;
+};
+
+MountFailure usage(const Error& error) { return {Kind::usage, error.message}; }
+MountFailure failure(const Error& error) { return {Kind::mount, error.message}; }
+
+/// A path in an option is relative to where the user stands; the daemon stands elsewhere.
+std::string absolute_option(const std::string& path) {
+  return path.empty() ? path : fs::absolute(path).lexically_normal().string();
+}
+
+Result<model::MountOptions> parse_options(const std::vector<std::string>& texts) {
+  model::MountOptions options;
+  for (const auto& text : texts) {
+    LAZYVOL_TRY_ASSIGN(options, model::parse_mount_options(text, std::move(options)));
+  }
+  options.credentials = absolute_option(options.credentials);
+  options.ca_cert = absolute_option(options.ca_cert);
+  return options;
+}
+
+Result<LaunchOptions> launch_options(const model::MountOptions& options) {
+  const UserContext user = UserContext::current();
+  LaunchOptions launch;
+  fs::path cache = options.cache_dir;
+  if (cache.empty()) {
+    LAZYVOL_TRY_ASSIGN(cache, default_cache_dir(user));
+  }
+  LAZYVOL_TRY_ASSIGN(launch.cache_dir, canonical_cache_dir(cache));
+  launch.runtime_dir = fs::absolute(runtime_dir(user));
+  launch.cache_size = options.cache_size;
+  launch.free_space_ratio = options.free_space_ratio;
+  launch.memory_target = options.memory_target;
+  if (launch.memory_target && *launch.memory_target < kLeastMemoryTarget) {
+    return Error{Code::invalid_argument, "option memory-target: must be at least 32M"};
+  }
+  return launch;
+}
+
+/// The mountpoint as the kernel will name it. Removes a dead mount of ours that lies on it.
+Result<std::string> check_mountpoint(const std::string& given, Console console) {
+  const std::string mountpoint = absolute_path(given);
+  LAZYVOL_TRY_ASSIGN(const auto mounts, read_mount_info());
+  const MountInfo* there = mount_at(mounts, mountpoint);
+  if (there != nullptr && there->lazyvol()) {
+    if (!is_dead_mount(mountpoint)) {
+      return Error{Code::busy, "mountpoint " + given + ": busy, " + there->source +
+                                   " is mounted there already"};
+    }
+    LAZYVOL_TRY(unmount_directly(mountpoint, true));
+    console.err << "lazyvol: " << given << ": removed a mount whose daemon is gone" << std::endl;
+  }
+  struct stat info {};
+  if (stat(mountpoint.c_str(), &info) != 0) return errno_error(errno, "mountpoint " + given);
+  if (!S_ISDIR(info.st_mode)) {
+    return Error{Code::not_directory, "mountpoint " + given + ": is not a directory"};
+  }
+  return absolute_path(given);
+}
+
+std::optional<MountFailure> mount_by_daemon(const MountCommand& command, const Prepared& prepared) {
+  const auto client = ensure_daemon(prepared.launch);
+  if (!client.ok()) return MountFailure{Kind::system, client.error().message};
+  const ControlJson body{{"source", command.source},
+                         {"mountpoint", prepared.mountpoint},
+                         {"options", model::format_mount_options(prepared.options)}};
+  // The daemon keeps the deadline; this only bounds a daemon that hangs.
+  const auto patience = prepared.options.io_timeout * 2 + std::chrono::minutes(1);
+  const auto answer = client->post("/v1/mount", body, patience);
+  if (!answer.ok()) return failure(answer.error());
+  return std::nullopt;
+}
+
+std::optional<MountFailure> mount_in_foreground(const MountCommand& command,
+                                                const Prepared& prepared) {
+  apply_process_settings();
+  block_daemon_signals();
+  base::log_to_stderr(base::LogLevel::warn);
+  DaemonOptions options;
+  options.runtime.cache_dir = prepared.launch.cache_dir;
+  options.runtime.cache_size = prepared.launch.cache_size;
+  if (auto ratio = prepared.launch.free_space_ratio) options.runtime.free_space_ratio = *ratio;
+  if (auto target = prepared.launch.memory_target) options.runtime.memory_target = *target;
+  options.runtime_dir = prepared.launch.runtime_dir;
+  auto daemon = Daemon::start(options);
+  if (!daemon.ok()) return MountFailure{Kind::system, daemon.error().message};
+  const Status status =
+      (*daemon)->mounts().mount({command.source, prepared.mountpoint, prepared.options});
+  if (!status.ok()) return failure(status.error());
+  serve_until_signal(**daemon, true);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<MountFailure> run_mount(const MountCommand& command, Console console) {
+  const auto url = model::parse_source_url(command.source);
+  if (!url.ok()) return usage(url.error());
+  Prepared prepared;
+  auto options = parse_options(command.options);
+  if (!options.ok()) return usage(options.error());
+  prepared.options = std::move(*options);
+  auto launch = launch_options(prepared.options);
+  if (!launch.ok()) return usage(launch.error());
+  prepared.launch = std::move(*launch);
+  auto mountpoint = check_mountpoint(command.mountpoint, console);
+  if (!mountpoint.ok()) return failure(mountpoint.error());
+  prepared.mountpoint = std::move(*mountpoint);
+  if (command.fake) return std::nullopt;
+  return command.foreground ? mount_in_foreground(command, prepared)
+                            : mount_by_daemon(command, prepared);
+}
+
+int run_umount(const std::string& given, bool lazy, Console console) {
+  const std::string mountpoint = absolute_path(given);
+  auto daemon = find_daemon_of_mount(runtime_dir(UserContext::current()), mountpoint);
+  if (daemon.ok()) {
+    const auto answer =
+        daemon->client.post("/v1/umount", {{"mountpoint", mountpoint}, {"lazy", lazy}},
+                            std::chrono::minutes(1));
+    return answer.ok() ? kExitOk : complain(console, answer.error().message, kExitMountFailure);
+  }
+  const auto mounts = read_mount_info();
+  if (!mounts.ok()) return complain(console, mounts.error().message, kExitMountFailure);
+  const MountInfo* there = mount_at(*mounts, mountpoint);
+  if (there == nullptr || !there->lazyvol()) {
+    return complain(console, given + ": is not a lazyvol mount", kExitMountFailure);
+  }
+  const Status status = unmount_directly(mountpoint, lazy || is_dead_mount(mountpoint));
+  return status.ok() ? kExitOk : complain(console, status.error().message, kExitMountFailure);
+}
+
+}  // namespace lazyvol::daemon

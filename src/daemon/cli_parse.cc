@@ -1,0 +1,53 @@
+#include "daemon/cli_parse.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+
+namespace lazyvol::daemon {
+
+std::string one_line(std::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    if (c == '\r') continue;
+    if (c == '\n') {
+      if (!line.empty() && !line.ends_with("; ")) line += "; ";
+    } else {
+      line += c;
+    }
+  }
+  while (line.ends_with(' ') || line.ends_with(';')) line.pop_back();
+  return line;
+}
+
+std::optional<int> parse_command_line(CLI::App& app, const std::vector<std::string>& arguments,
+                                      std::string_view program, Console console,
+                                      int usage_status) {
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
+  try {
+    app.parse(std::move(reversed));
+    return std::nullopt;
+  } catch (const CLI::CallForHelp& call) {
+    app.exit(call, console.out, console.err);
+    return kExitOk;
+  } catch (const CLI::CallForAllHelp& call) {
+    app.exit(call, console.out, console.err);
+    return kExitOk;
+  } catch (const CLI::CallForVersion& call) {
+    console.out << call.what() << std::endl;
+    return kExitOk;
+  } catch (const CLI::Error& error) {
+    console.err << program << ": " << one_line(error.what()) << " (see " << program << " --help)"
+                << std::endl;
+    return usage_status;
+  }
+}
+
+std::vector<std::string> arguments_of(int argc, char** argv) {
+  return {argv + std::min(argc, 1), argv + argc};
+}
+
+Console process_console() { return {std::cout, std::cerr, isatty(STDOUT_FILENO) == 1}; }
+
+}  // namespace lazyvol::daemon

@@ -1,0 +1,218 @@
+#include "daemon/mount_table.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/log.h"
+#include "model/source_url.h"
+#include "source/registry.h"
+
+namespace lazyvol::daemon {
+namespace {
+
+Status check_mountpoint(const std::string& mountpoint) {
+  if (!mountpoint.starts_with('/')) {
+    return Error{Code::invalid_argument, "mountpoint " + mountpoint + ": must be absolute"};
+  }
+  struct stat info {};
+  if (stat(mountpoint.c_str(), &info) != 0) return errno_error(errno, "mountpoint " + mountpoint);
+  if (!S_ISDIR(info.st_mode)) {
+    return Error{Code::not_directory, "mountpoint " + mountpoint + ": is not a directory"};
+  }
+  return {};
+}
+
+}  // namespace
+
+MountTable::MountTable(Runtime& runtime) : runtime_(runtime), reaper_("lv-reaper", 1) {}
+
+MountTable::~MountTable() {
+  unmount_all();
+  reaper_.stop();
+}
+
+Status MountTable::mount(const MountRequest& request) {
+  LAZYVOL_TRY_ASSIGN(const auto url, model::parse_source_url(request.source));
+  LAZYVOL_TRY(check_mountpoint(request.mountpoint));
+  std::string name = url.canonical();
+  if (!request.options.subdir.empty()) name += " subdir=" + request.options.subdir;
+  LAZYVOL_TRY_ASSIGN(MountPtr mount, reserve(request, name));
+
+  Status made = assemble(*mount, request);
+  bool keep = made.ok();
+  {
+    auto state = state_.lock();
+    if (keep && state->closing) {
+      made = Error{Code::busy, "the daemon is stopping"};
+      keep = false;
+    }
+    if (keep && mount->ended) keep = false;  // unmounted again by somebody else, already
+    if (keep) {
+      mount->phase = Phase::mounted;
+    } else {
+      state->mounts.erase(request.mountpoint);
+    }
+  }
+  if (!keep) {
+    dismantle(*mount);
+    return made;
+  }
+  apply_limits(request.options);
+  base::log_info("mounted {} on {}", mount->source, request.mountpoint);
+  return {};
+}
+
+Result<MountTable::MountPtr> MountTable::reserve(const MountRequest& request,
+                                                 const std::string& volume_name) {
+  auto state = state_.lock();
+  if (state->closing) return Error{Code::busy, "the daemon is stopping"};
+  if (state->mounts.size() >= kMaxMounts) {
+    return Error{Code::too_large, fmt::format("a daemon serves at most {} mounts", kMaxMounts)};
+  }
+  if (auto it = state->mounts.find(request.mountpoint); it != state->mounts.end()) {
+    return Error{Code::busy, fmt::format("mountpoint {}: busy, {} is mounted there already",
+                                         request.mountpoint, it->second->source)};
+  }
+  auto mount = std::make_shared<Mount>();
+  mount->id = state->next_id++;
+  mount->options = model::format_mount_options(request.options);
+  mount->since = std::chrono::steady_clock::now();
+  // A second mount of one source keeps names of its own: one volume's listings have one writer. The
+  // bytes of both are shared all the same, by content key.
+  mount->volume_name = volume_name;
+  const auto taken = [&](const std::string& name) {
+    return std::any_of(state->mounts.begin(), state->mounts.end(),
+                       [&](const auto& other) { return other.second->volume_name == name; });
+  };
+  for (int copy = 2; taken(mount->volume_name); ++copy) {
+    mount->volume_name = fmt::format("{} copy={}", volume_name, copy);
+  }
+  mount->source = volume_name.substr(0, volume_name.find(" subdir="));
+  state->mounts.emplace(request.mountpoint, mount);
+  return mount;
+}
+
+Status MountTable::assemble(Mount& mount, const MountRequest& request) {
+  LAZYVOL_TRY_ASSIGN(const auto url, model::parse_source_url(request.source));
+  LAZYVOL_TRY_ASSIGN(mount.origin, source::make_source(url, request.options,
+                                                       runtime_.source_environment()));
+  LAZYVOL_TRY_ASSIGN(mount.volume,
+                     volume::LiveVolume::open(mount.volume_name, mount.origin, request.options,
+                                              runtime_.volume_environment()));
+  fuse::SessionOptions session;
+  session.mountpoint = request.mountpoint;
+  session.fsname = mount.source;
+  session.allow_other = request.options.allow_other;
+  session.default_permissions = request.options.default_permissions;
+  const auto ended = [this, mountpoint = request.mountpoint, id = mount.id] {
+    reaper_.submit([this, mountpoint, id] { reap(mountpoint, id); });
+  };
+  LAZYVOL_TRY_ASSIGN(mount.session, fuse::Session::mount(mount.volume, std::move(session), ended));
+  return {};
+}
+
+void MountTable::apply_limits(const model::MountOptions& options) {
+  if (!options.cache_size && !options.free_space_ratio) return;
+  CacheLimits limits = runtime_.limits();
+  if (options.cache_size) limits.max_bytes = options.cache_size;
+  if (options.free_space_ratio) limits.free_space_ratio = *options.free_space_ratio;
+  runtime_.set_limits(limits);
+}
+
+Status MountTable::unmount(const std::string& mountpoint, bool lazy) {
+  MountPtr mount;
+  {
+    auto state = state_.lock();
+    auto it = state->mounts.find(mountpoint);
+    if (it == state->mounts.end()) {
+      return Error{Code::not_found, mountpoint + ": is not mounted by this daemon"};
+    }
+    if (it->second->phase != Phase::mounted) {
+      return Error{Code::busy, mountpoint + ": is being mounted or unmounted right now"};
+    }
+    mount = it->second;
+    mount->phase = Phase::unmounting;
+  }
+  Status status = mount->session->unmount(lazy);
+  {
+    auto state = state_.lock();
+    if (!status.ok() && !mount->ended) {
+      mount->phase = Phase::mounted;
+      return status;
+    }
+    state->mounts.erase(mountpoint);
+  }
+  dismantle(*mount);
+  base::log_info("unmounted {}", mountpoint);
+  return {};
+}
+
+void MountTable::reap(const std::string& mountpoint, std::uint64_t id) {
+  MountPtr mount;
+  {
+    auto state = state_.lock();
+    auto it = state->mounts.find(mountpoint);
+    if (it == state->mounts.end() || it->second->id != id) return;
+    it->second->ended = true;
+    if (it->second->phase != Phase::mounted) return;  // whoever changes the phase now looks again
+    mount = it->second;
+    state->mounts.erase(it);
+  }
+  dismantle(*mount);
+  base::log_info("{} was unmounted from outside", mountpoint);
+}
+
+/// From the kernel inwards: no request comes once the session is gone, no callback once the volume
+/// has stopped.
+void MountTable::dismantle(Mount& mount) {
+  mount.session.reset();
+  if (mount.volume) mount.volume->stop();
+  mount.volume.reset();
+  mount.origin.reset();
+}
+
+void MountTable::unmount_all() {
+  std::vector<std::string> mountpoints;
+  {
+    auto state = state_.lock();
+    state->closing = true;
+    for (const auto& [mountpoint, mount] : state->mounts) mountpoints.push_back(mountpoint);
+  }
+  for (const auto& mountpoint : mountpoints) {
+    if (unmount(mountpoint, false).ok()) continue;
+    if (auto status = unmount(mountpoint, true);
+        !status.ok() && status.error().code != Code::not_found) {
+      base::log_warn("unmount {}: {}", mountpoint, status.error().message);
+    }
+  }
+}
+
+std::vector<MountStatus> MountTable::list() const {
+  std::vector<MountStatus> list;
+  const auto now = std::chrono::steady_clock::now();
+  // Under the lock: a mount that is in the table is whole. Statistics are counters, read in no time.
+  auto state = state_.lock();
+  for (const auto& [mountpoint, mount] : state->mounts) {
+    if (mount->phase == Phase::mounting) continue;
+    list.push_back({mount->source, mountpoint, mount->options,
+                    std::chrono::duration_cast<std::chrono::seconds>(now - mount->since),
+                    mount->origin->traits(), mount->session->stats(), mount->volume->stats()});
+  }
+  return list;
+}
+
+Result<std::shared_ptr<volume::LiveVolume>> MountTable::volume(
+    const std::string& mountpoint) const {
+  auto state = state_.lock();
+  auto it = state->mounts.find(mountpoint);
+  if (it == state->mounts.end() || it->second->phase == Phase::mounting) {
+    return Error{Code::not_found, mountpoint + ": is not mounted by this daemon"};
+  }
+  return it->second->volume;
+}
+
+}  // namespace lazyvol::daemon

@@ -1,0 +1,6 @@
+#include "daemon/cli.h"
+
+int main(int argc, char** argv) {
+  using namespace lazyvol::daemon;
+  return mount_lazyvol_main(arguments_of(argc, argv), process_console());
+}

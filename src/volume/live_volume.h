@@ -21,7 +21,7 @@ namespace lazyvol::volume {
 struct LiveVolumeEnvironment {
   const base::Clock& clock;
   base::TimerQueue& timer;
-  base::Workers& work;                      ///< index writes, notifications; never FUSE workers
+  base::Workers& work;  ///< index writes, notifications; never FUSE workers
   cache::TreeStore& trees;
   fetch::FetchEnvironment fetch;
 };

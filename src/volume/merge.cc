@@ -28,12 +28,13 @@ bool another_version(const RemoteEntry& before, const RemoteEntry& now) {
   return !before.validator.empty() && !now.validator.empty() && before.validator != now.validator;
 }
 
-/// A file whose listing row carries no validator: what stat() said is kept, and doubted when the row
-/// itself changed.
+/// A file whose listing row carries no validator: what stat() said is kept, and doubted when the
+/// row itself changed.
 cache::StoredEntry keep_stat_fields(const cache::StoredEntry& old, RemoteEntry row) {
   cache::StoredEntry merged{std::move(row), old.id, old.stat_wall_ns};
   RemoteEntry& now = merged.remote;
-  const bool row_changed = now.token != old.remote.token || contradicts(now.size, old.remote.size) ||
+  const bool row_changed = now.token != old.remote.token ||
+                           contradicts(now.size, old.remote.size) ||
                            contradicts(now.mtime_ns, old.remote.mtime_ns);
   now.validator = old.remote.validator;
   now.settled = old.remote.settled;
@@ -76,13 +77,12 @@ MergedEntry merge_row(const cache::StoredEntry& old, RemoteEntry row) {
   } else {
     out.entry = {std::move(row), old.id, 0};
   }
-  out.attributes_changed =
-      out.attributes_changed || !shows_the_same(out.entry.remote, old.remote);
+  out.attributes_changed = out.attributes_changed || !shows_the_same(out.entry.remote, old.remote);
   return out;
 }
 
-MergedEntry merge_stat(const cache::StoredEntry& old, RemoteEntry answer, std::int64_t asked_wall_ns,
-                       const std::string& token_then) {
+MergedEntry merge_stat(const cache::StoredEntry& old, RemoteEntry answer,
+                       std::int64_t asked_wall_ns, const std::string& token_then) {
   const bool other = another_version(old.remote, answer);
   answer.name = old.remote.name;
   answer.token = old.remote.token;

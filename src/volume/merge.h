@@ -28,10 +28,10 @@ struct MergedEntry {
 /// `old` as the listing's row `row` describes it now.
 MergedEntry merge_row(const cache::StoredEntry& old, RemoteEntry row);
 
-/// `old` as stat() describes it now. `asked_wall_ns`: when it was asked; `token_then`: old's token at
-/// that moment (a listing that came in between makes the answer doubtful).
-MergedEntry merge_stat(const cache::StoredEntry& old, RemoteEntry answer, std::int64_t asked_wall_ns,
-                       const std::string& token_then);
+/// `old` as stat() describes it now. `asked_wall_ns`: when it was asked; `token_then`: old's token
+/// at that moment (a listing that came in between makes the answer doubtful).
+MergedEntry merge_stat(const cache::StoredEntry& old, RemoteEntry answer,
+                       std::int64_t asked_wall_ns, const std::string& token_then);
 
 struct MergedListing {
   std::vector<cache::StoredEntry> entries;  ///< in byte order of names; id 0 = needs a new one
@@ -44,6 +44,7 @@ struct MergedListing {
 };
 
 /// `old` is in byte order of names (empty for a first listing); `rows` in any order.
-MergedListing merge_listing(const std::vector<cache::StoredEntry>& old, std::vector<RemoteEntry> rows);
+MergedListing merge_listing(const std::vector<cache::StoredEntry>& old,
+                            std::vector<RemoteEntry> rows);
 
 }  // namespace lazyvol::volume

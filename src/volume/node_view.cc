@@ -25,9 +25,12 @@ std::chrono::milliseconds time_left(std::int64_t since_wall_ns, std::int64_t now
 
 bool is_exact(const cache::StoredEntry& entry) {
   switch (entry.remote.type) {
-    case NodeType::file: return entry.remote.size.has_value() && !entry.remote.validator.empty();
-    case NodeType::symlink: return !entry.remote.symlink_target.empty();
-    case NodeType::directory: return true;
+    case NodeType::file:
+      return entry.remote.size.has_value() && !entry.remote.validator.empty();
+    case NodeType::symlink:
+      return !entry.remote.symlink_target.empty();
+    case NodeType::directory:
+      return true;
   }
   return false;
 }
@@ -54,7 +57,9 @@ NodeView::NodeView(const model::MountOptions& options, std::uint32_t default_uid
       default_uid_(default_uid),
       default_gid_(default_gid) {}
 
-std::chrono::milliseconds NodeView::short_ttl() const { return std::min(ttl_, kShortTtl); }
+std::chrono::milliseconds NodeView::short_ttl() const {
+  return std::min(ttl_, kShortTtl);
+}
 
 Attributes NodeView::attributes(const cache::StoredEntry& entry) const {
   const RemoteEntry& remote = entry.remote;

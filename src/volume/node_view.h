@@ -10,8 +10,8 @@
 
 namespace lazyvol::volume {
 
-/// How long until something known since `since_wall_ns` has to be asked for again; 0 = now. A time in
-/// the future (the clock jumped back) counts as expired.
+/// How long until something known since `since_wall_ns` has to be asked for again; 0 = now. A time
+/// in the future (the clock jumped back) counts as expired.
 std::chrono::milliseconds time_left(std::int64_t since_wall_ns, std::int64_t now_wall_ns,
                                     std::chrono::milliseconds ttl);
 
@@ -22,8 +22,9 @@ enum class Knowledge {
 };
 
 /// What can be said of an entry of a directory whose listing may be used.
-/// Attributes from the listing hold as long as the listing. Those from stat() hold for `ttl`; beyond
-/// it only while the listing's row stays the same (it has a token) and the entry was settled.
+/// Attributes from the listing hold as long as the listing. Those from stat() hold for `ttl`;
+/// beyond it only while the listing's row stays the same (it has a token) and the entry was
+/// settled.
 Knowledge knowledge_of(const cache::StoredEntry& entry, std::int64_t now_wall_ns,
                        std::chrono::milliseconds ttl);
 
@@ -35,7 +36,8 @@ bool is_exact(const cache::StoredEntry& entry);
 class NodeView {
  public:
   /// Entries without an owner belong to `default_uid`:`default_gid`.
-  NodeView(const model::MountOptions& options, std::uint32_t default_uid, std::uint32_t default_gid);
+  NodeView(const model::MountOptions& options, std::uint32_t default_uid,
+           std::uint32_t default_gid);
 
   Attributes attributes(const cache::StoredEntry& entry) const;
   /// Attributes and TTLs. `listing_left`: what is left of the directory's TTL.

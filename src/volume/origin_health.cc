@@ -4,7 +4,8 @@
 
 namespace lazyvol::volume {
 
-void OriginHealth::failed(base::Monotonic now, std::optional<std::chrono::milliseconds> retry_after) {
+void OriginHealth::failed(base::Monotonic now,
+                          std::optional<std::chrono::milliseconds> retry_after) {
   if (down(now)) return;
   auto window = next_;
   if (retry_after) {

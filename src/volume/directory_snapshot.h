@@ -1,0 +1,37 @@
+// An open directory: one listing, packed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "lazyvol/volume.h"
+#include "volume/node_view.h"
+
+namespace lazyvol::volume {
+
+/// Immutable.
+class DirectorySnapshot final : public Directory {
+ public:
+  /// `sorted`: in byte order of names. `left`: until the listing expires.
+  DirectorySnapshot(NodeId id, NodeId parent, const std::vector<cache::StoredEntry>& sorted,
+                    const NodeView& view, std::int64_t now_wall_ns, std::chrono::milliseconds left);
+
+  NodeId id() const override { return id_; }
+  NodeId parent() const override { return parent_; }
+  std::size_t size() const override { return rows_.size(); }
+  Item at(std::size_t index) const override;
+
+ private:
+  struct Row {
+    std::size_t name_begin = 0;
+    std::uint32_t name_size = 0;
+    bool known = false;
+    Node node;
+  };
+  NodeId id_, parent_;
+  std::string names_;
+  std::vector<Row> rows_;
+};
+
+}  // namespace lazyvol::volume

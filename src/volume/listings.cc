@@ -1,0 +1,168 @@
+#include "volume/listings.h"
+
+#include <utility>
+
+#include "base/log.h"
+
+namespace lazyvol::volume {
+
+bool Listings::backing_off(NodeId directory) const {
+  if (core_->origin_down()) return true;
+  auto state = state_.lock();
+  const auto it = state->failing.find(directory);
+  return it != state->failing.end() && it->second.down(core_->env.clock.now());
+}
+
+void Listings::ensure(NodeId directory, const RequestContext& ctx, Done done) {
+  const auto header = core_->tree.header(directory);
+  if (!header.ok()) return done(header.error());
+  if (*header) {
+    const auto left = time_left((*header)->listed_wall_ns, core_->env.clock.wall_ns(),
+                                core_->options.metadata_ttl);
+    if (left.count() > 0) return done(Freshness{.left = left});
+    if (backing_off(directory)) {
+      ++core_->counters.stale_served;
+      return done(Freshness{.left = core_->view.short_ttl(), .stale = true});
+    }
+  }
+  join(directory, ctx, false, std::move(done));
+}
+
+void Listings::relist(NodeId directory, const RequestContext& ctx, Done done) {
+  join(directory, ctx, true, std::move(done));
+}
+
+void Listings::join(NodeId directory, const RequestContext& ctx, bool begin_later, Done done) {
+  auto waiter = Waiter<Freshness>::make(ctx.stop, std::move(done));
+  std::shared_ptr<Flight> flight;
+  {
+    auto state = state_.lock();
+    auto& slot = state->flights[directory];
+    if (slot) {
+      (begin_later ? slot->next : slot->waiters).push_back(std::move(waiter));
+      return;
+    }
+    slot = flight = std::make_shared<Flight>();
+    flight->directory = directory;
+    flight->ctx = ctx;
+    flight->waiters.push_back(std::move(waiter));
+  }
+  start(flight);
+}
+
+void Listings::start(const std::shared_ptr<Flight>& flight) {
+  flight->token = core_->activity->enter();
+  if (!flight->token) return complete(flight, Error{Code::cancelled, "the volume is stopping"});
+  const auto header = core_->tree.header(flight->directory);
+  if (!header.ok()) return complete(flight, header.error());
+  auto path = core_->tree.path_of(flight->directory);
+  if (!path.ok()) return complete(flight, path.error());
+  flight->have_old = header->has_value();
+  flight->asked_wall_ns = core_->env.clock.wall_ns();
+  ++core_->counters.lists;
+  core_->source->list(*std::move(path), flight->have_old ? (*header)->validator : "",
+                      core_->shared_context(flight->ctx, flight->have_old),
+                      [self = shared_from_this(), flight](Result<Listing> listing) {
+                        auto moved = std::make_shared<Result<Listing>>(std::move(listing));
+                        const bool handed_over = self->core_->on_worker(
+                            [self, flight, moved] { self->arrived(flight, std::move(*moved)); });
+                        if (!handed_over) {
+                          self->complete(flight, Error{Code::cancelled, "the volume is stopping"});
+                        }
+                      });
+}
+
+void Listings::arrived(const std::shared_ptr<Flight>& flight, Result<Listing> listing) {
+  if (!listing.ok()) return failed(flight, listing.error());
+  core_->origin_answered();
+  state_.lock()->failing.erase(flight->directory);
+  if (listing->not_modified) ++core_->counters.not_modified;
+  auto changes =
+      core_->tree.apply_listing(flight->directory, std::move(*listing), flight->asked_wall_ns);
+  if (!changes.ok()) return complete(flight, changes.error());
+  const std::uint64_t count = changes->entries.size() + changes->nodes.size();
+  core_->notifier.post(*std::move(changes));
+  complete(flight, Freshness{.left = time_left(flight->asked_wall_ns, core_->env.clock.wall_ns(),
+                                               core_->options.metadata_ttl),
+                             .changes = count});
+}
+
+void Listings::failed(const std::shared_ptr<Flight>& flight, const Error& error) {
+  if (error.code == Code::cancelled) return complete(flight, error);
+  if (error.code == Code::not_found || error.code == Code::not_directory) {
+    if (flight->directory != kRootNode) return confirm_absence(flight, error);
+    return fall_back(flight, error);  // an origin without a root is a broken one, not an empty one
+  }
+  if (!may_serve_old(error.code)) {
+    core_->origin_answered();
+    ++core_->counters.failures;
+    return complete(flight, error);
+  }
+  core_->origin_failed(error);
+  fall_back(flight, error);
+}
+
+void Listings::confirm_absence(const std::shared_ptr<Flight>& flight, const Error& error) {
+  const auto at = core_->tree.place(flight->directory);
+  if (!at.ok()) return complete(flight, at.error());
+  const auto settle = [self = shared_from_this(), flight, error](const Result<Freshness>& parent) {
+    const auto now = self->core_->tree.place(flight->directory);
+    if (!now.ok()) return self->complete(flight, now.error());
+    if (!*now) return self->complete(flight, Error{Code::stale, error.message});
+    if (!parent.ok()) return self->fall_back(flight, parent.error());
+    if (parent->reason) return self->fall_back(flight, *parent->reason);
+    self->fall_back(flight, {Code::io_error, error.message + " (but its parent lists it)"});
+  };
+  if (!*at) return settle(Freshness{});
+  RequestContext ctx = flight->ctx;
+  ctx.stop = core_->activity->stop_token();
+  relist((*at)->parent, ctx, settle);
+}
+
+void Listings::fall_back(const std::shared_ptr<Flight>& flight, const Error& error) {
+  {
+    auto state = state_.lock();
+    if (state->failing.size() >= kMaxFailing) state->failing.erase(state->failing.begin());
+    state->failing[flight->directory].failed(core_->env.clock.now(), error.retry_after);
+  }
+  if (!flight->have_old) return complete(flight, error);
+  ++core_->counters.stale_served;
+  base::log_debug("serving an old listing: {}", error.message);
+  complete(flight, Freshness{.left = core_->view.short_ttl(), .stale = true, .reason = error});
+}
+
+void Listings::complete(const std::shared_ptr<Flight>& flight, const Result<Freshness>& outcome) {
+  std::vector<std::shared_ptr<Waiter<Freshness>>> answered;
+  bool again = false;
+  {
+    auto state = state_.lock();
+    answered.swap(flight->waiters);
+    again = !flight->next.empty();
+    if (again) {
+      flight->waiters.swap(flight->next);
+    } else if (const auto it = state->flights.find(flight->directory);
+               it != state->flights.end() && it->second == flight) {
+      state->flights.erase(it);
+    }
+  }
+  const auto token = std::exchange(flight->token, nullptr);  // until all callbacks returned
+  if (again) start(flight);
+  for (const auto& waiter : answered) waiter->finish(outcome);
+}
+
+void Listings::cancel_waiters() {
+  std::vector<std::shared_ptr<Waiter<Freshness>>> waiters;
+  {
+    auto state = state_.lock();
+    for (auto& [id, flight] : state->flights) {
+      for (auto* list : {&flight->waiters, &flight->next}) {
+        waiters.insert(waiters.end(), list->begin(), list->end());
+        list->clear();
+      }
+    }
+  }
+  for (const auto& waiter : waiters)
+    waiter->finish(Error{Code::cancelled, "the volume is stopping"});
+}
+
+}  // namespace lazyvol::volume

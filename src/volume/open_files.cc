@@ -1,0 +1,69 @@
+#include "volume/open_files.h"
+
+#include <utility>
+
+namespace lazyvol::volume {
+
+std::unique_ptr<OpenFiles::Use> OpenFiles::add(OpenVersion version) {
+  const NodeId id = version.entry.id;
+  auto table = table_.lock();
+  Row& row = (*table)[id];
+  row.version = std::move(version);
+  ++row.uses;
+  return std::make_unique<Use>(shared_from_this(), id);
+}
+
+std::optional<OpenVersion> OpenFiles::find(NodeId id) const {
+  auto table = table_.lock();
+  const auto it = table->find(id);
+  if (it == table->end()) return std::nullopt;
+  return it->second.version;
+}
+
+void OpenFiles::release(NodeId id) {
+  auto table = table_.lock();
+  const auto it = table->find(id);
+  if (it != table->end() && --it->second.uses == 0) table->erase(it);
+}
+
+OpenFile::OpenFile(std::unique_ptr<OpenFiles::Use> use,
+                   const std::shared_ptr<fetch::Content>& content,
+                   const fetch::FetchOptions& options, Reopen reopen)
+    : shared_(std::make_shared<Shared>()) {
+  shared_->use = std::move(use);
+  shared_->options = options;
+  shared_->reopen = std::move(reopen);
+  *shared_->version.lock() = {std::make_shared<fetch::ContentReader>(content, options),
+                              content->ref().size};
+}
+
+std::uint64_t OpenFile::size() const {
+  return shared_->version.lock()->size;
+}
+
+void OpenFile::read(std::uint64_t offset, std::span<std::byte> out, RequestContext ctx,
+                    ReadDone done) {
+  const auto reader = shared_->version.lock()->reader;
+  if (!shared_->reopen) return reader->read(offset, out, std::move(ctx), std::move(done));
+  // The read keeps the reader: its closing cancels what it asked for.
+  reader->read(offset, out, ctx,
+               [shared = shared_, reader, offset, out, ctx,
+                done = std::move(done)](Result<std::size_t> got) {
+                 if (got.ok() || got.error().code != Code::stale) return done(std::move(got));
+                 read_again(shared, offset, out, ctx, done);
+               });
+}
+
+void OpenFile::read_again(const std::shared_ptr<Shared>& shared, std::uint64_t offset,
+                          std::span<std::byte> out, const RequestContext& ctx, ReadDone done) {
+  shared->reopen(ctx, [shared, offset, out, ctx,
+                       done = std::move(done)](Result<std::shared_ptr<fetch::Content>> content) {
+    if (!content.ok()) return done(content.error());
+    auto reader = std::make_shared<fetch::ContentReader>(*content, shared->options);
+    *shared->version.lock() = {reader, (*content)->ref().size};
+    reader->read(offset, out, ctx,
+                 [reader, done](Result<std::size_t> got) { done(std::move(got)); });
+  });
+}
+
+}  // namespace lazyvol::volume

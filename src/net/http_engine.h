@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -41,32 +42,47 @@ struct HttpHead {
 struct HttpIdentity {
   std::string username, password;  ///< basic auth when username is not empty
   std::string bearer_token;        ///< else, when not empty
-  std::string ca_cert_path;        ///< extra trust: PEM file; empty = the system's
-  std::string client_cert_path, client_key_path;
+  /// PEM file of further CAs to trust, beside the system's directory of CAs; empty = the system's
+  /// bundle alone.
+  std::string ca_cert_path;
+  std::string client_cert_path, client_key_path;  ///< PEM; the key may stand in the first file
+  bool use_netrc = false;          ///< ~/.netrc, per host, when there is no username and no token
+
+  bool operator==(const HttpIdentity&) const = default;
 };
 
 struct HttpRequest {
   enum class Method { get, head };
   Method method = Method::get;
-  std::string url;                                          ///< absolute, encoded
+  std::string url;  ///< absolute, encoded, http or https, without user information
   std::vector<std::pair<std::string, std::string>> headers; ///< extra request headers
   /// Range: bytes=first-(first+length-1). Encoded as identity always.
   std::optional<std::pair<std::uint64_t, std::uint64_t>> range;  ///< {first, length}
-  bool accept_encoding = false;  ///< let curl negotiate and decode (for metadata, never for bytes)
+  bool accept_encoding = false;  ///< negotiate and decode (for metadata, never for bytes)
   std::shared_ptr<const HttpIdentity> identity;             ///< may be null
   RequestContext context;
 };
 
 /// Receives one response on the transfer thread. Must not block; calls come in order
-/// on_head, on_data*, on_done; on_done exactly once in any case.
+/// on_head, on_data*, on_done; on_done exactly once in any case. (When the engine is being destroyed,
+/// on_done(cancelled) may come inline from submit().)
 class HttpSink {
  public:
   virtual ~HttpSink() = default;
+  /// The final response, before any data and also when there are none. Interim (1xx) responses and
+  /// redirects that are followed are not shown.
   virtual Flow on_head(const HttpHead& head) = 0;
+  /// `data` is valid during the call and has been consumed when it returns, whatever the Flow. After
+  /// pause no data come until Transfer::resume(); on_done may. Over HTTP/2 up to 32 MiB of a paused
+  /// response may gather in memory (the window that curl announces).
   virtual Flow on_data(std::span<const std::byte> data) = 0;
   /// Ok when the whole response arrived, whatever its HTTP status. Else unreachable (no connection),
-  /// timed_out (context.no_progress passed without a byte), cancelled (stop requested, or the sink
-  /// said abort), access_denied (TLS trust failures, with the reason), io_error (broken off, short).
+  /// timed_out (context.no_progress passed without a byte; a paused response cannot time out, and a
+  /// waiting request only while its server gives nobody a byte), cancelled (stop requested, or the
+  /// sink said abort), access_denied (TLS trust failures, with the reason; a redirect from https to
+  /// http), io_error (broken off, short, more than 10 redirects), too_large (more than 256 KiB of
+  /// header fields), unsupported (a redirect to something else than http), invalid_argument (a
+  /// malformed request).
   virtual void on_done(Status status) = 0;
 };
 
@@ -75,7 +91,12 @@ struct HttpEngineOptions {
   std::uint32_t max_connections_total = 128;
   std::string user_agent;                          ///< default "lazyvol/VERSION"
   std::chrono::milliseconds connect_timeout{5'000};
-  bool http2 = true;                               ///< over TLS, by ALPN; HTTP/1.1 for plain http
+  /// Over TLS, by ALPN, for all but bulk ranges (1 MiB and more), which go over HTTP/1.1 connections
+  /// of their own: less CPU per byte, and a paused one blocks nobody. Plain http is HTTP/1.1.
+  bool http2 = true;
+  /// Directory of hashed CA certificates (openssl-rehash(1)) used beside HttpIdentity::ca_cert_path;
+  /// empty = the one that libcurl was built with.
+  std::string system_ca_dir;
 };
 
 struct HttpStats {
@@ -83,9 +104,12 @@ struct HttpStats {
   std::uint64_t in_flight = 0, queued = 0;
 };
 
-/// Owns the transfer thread. Requests beyond the connection limits wait here ordered by
-/// context.priority, then age. Follows up to 10 redirects (GET and HEAD, http(s) only; credentials
-/// are not sent to another host). Destruction cancels what is under way and joins.
+/// Owns the transfer thread "lv-net". Requests beyond the connection limits wait here ordered by
+/// context.priority, then age; the less urgent may not take the last connections, so that a reader
+/// finds one free (request_queue.h). Up to 10 redirects are followed, to http and https only and never
+/// from https to http; credentials go to the origin (scheme, host, port) of the request's URL only.
+/// Proxies are taken from the environment, as curl(1) does. TLS is always verified.
+/// Destruction cancels what is under way and joins; not from a sink.
 class HttpEngine {
  public:
   explicit HttpEngine(HttpEngineOptions options);
@@ -93,13 +117,13 @@ class HttpEngine {
   HttpEngine(const HttpEngine&) = delete;
   HttpEngine& operator=(const HttpEngine&) = delete;
 
-  /// Thread-safe, returns at once. The engine keeps `sink` until on_done returned.
+  /// Thread-safe, also from a sink; returns at once. The engine keeps `sink` until on_done returned.
   std::shared_ptr<Transfer> submit(HttpRequest request, std::shared_ptr<HttpSink> sink);
   HttpStats stats() const;
 
  private:
   class Impl;
-  std::shared_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace lazyvol::net

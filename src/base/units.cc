@@ -34,21 +34,30 @@ Error bad(std::string_view text, std::string_view expected) {
 }  // namespace
 
 Result<std::uint64_t> parse_size(std::string_view text) {
+  constexpr std::string_view expected = "a size (for example 4096, 64K, 1.5GiB)";
+  constexpr std::uint64_t limit = 1ULL << 63;
   const std::string low = lower(text);
   double number = 0;
   std::string_view suffix;
-  constexpr std::string_view expected = "a size (for example 4096, 64K, 1.5GiB)";
   if (!split_number(low, number, suffix)) return bad(text, expected);
-  double unit = 1;
+  std::uint64_t unit = 1;
   if (!suffix.empty() && suffix != "b") {
     const auto power = std::string_view("kmgtp").find(suffix.front());
     if (power == std::string_view::npos) return bad(text, expected);
     const auto tail = suffix.substr(1);
     if (tail != "" && tail != "ib" && tail != "b") return bad(text, expected);
-    unit = std::pow(tail == "b" ? 1000.0 : 1024.0, static_cast<double>(power + 1));
+    for (std::size_t i = 0; i <= power; ++i) unit *= tail == "b" ? 1000 : 1024;
   }
-  const double bytes = number * unit;
-  if (!(bytes <= 9.2e18)) return bad(text, expected);
+  // Whole numbers are kept exact; a double would round them from 2^53 on.
+  std::uint64_t whole = 0;
+  const char* number_end = suffix.empty() ? low.data() + low.size() : suffix.data();
+  auto [rest, error] = std::from_chars(low.data(), number_end, whole);
+  if (error == std::errc() && rest == number_end) {
+    if (whole > limit / unit) return bad(text, expected);
+    return whole * unit;
+  }
+  const double bytes = number * static_cast<double>(unit);
+  if (!(bytes < static_cast<double>(limit))) return bad(text, expected);
   return static_cast<std::uint64_t>(std::llround(bytes));
 }
 
@@ -62,12 +71,18 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
   std::string_view suffix;
   if (!split_number(low, number, suffix)) return bad(text, expected);
   double unit_ms = 0;
-  if (suffix.empty() || suffix == "s") unit_ms = 1e3;
-  else if (suffix == "ms") unit_ms = 1;
-  else if (suffix == "m" || suffix == "min") unit_ms = 60e3;
-  else if (suffix == "h") unit_ms = 3600e3;
-  else if (suffix == "d") unit_ms = 86400e3;
-  else return bad(text, expected);
+  if (suffix.empty() || suffix == "s")
+    unit_ms = 1e3;
+  else if (suffix == "ms")
+    unit_ms = 1;
+  else if (suffix == "m" || suffix == "min")
+    unit_ms = 60e3;
+  else if (suffix == "h")
+    unit_ms = 3600e3;
+  else if (suffix == "d")
+    unit_ms = 86400e3;
+  else
+    return bad(text, expected);
   const double ms = number * unit_ms;
   if (!(ms <= 1e15)) return bad(text, expected);
   return std::chrono::milliseconds(std::llround(ms));
@@ -78,8 +93,10 @@ Result<double> parse_ratio(std::string_view text) {
   std::string_view suffix;
   constexpr std::string_view expected = "a ratio (for example 0.1 or 10%)";
   if (!split_number(text, number, suffix)) return bad(text, expected);
-  if (suffix == "%") number /= 100;
-  else if (!suffix.empty()) return bad(text, expected);
+  if (suffix == "%")
+    number /= 100;
+  else if (!suffix.empty())
+    return bad(text, expected);
   if (number < 0 || number > 1) return bad(text, expected);
   return number;
 }

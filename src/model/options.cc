@@ -145,14 +145,12 @@ Status set_subdir(std::string& field, std::string_view text) {
   return {};
 }
 
-Status at_least(Status status, std::uint64_t value, std::uint64_t least) {
-  LAZYVOL_TRY(std::move(status));
+/// Refuses values outside [least, most]; `field` is an integer or an optional one.
+template <class Field>
+Status set_within(Field& field, std::string_view text, std::uint64_t least, std::uint64_t most) {
+  LAZYVOL_TRY(set(field, text));
+  const std::uint64_t value = std::optional(field).value();
   if (value < least) return bad(fmt::format("must be at least {}", least));
-  return {};
-}
-
-Status at_most(Status status, std::uint64_t value, std::uint64_t most) {
-  LAZYVOL_TRY(std::move(status));
   if (value > most) return bad(fmt::format("must be at most {}", most));
   return {};
 }
@@ -160,6 +158,7 @@ Status at_most(Status status, std::uint64_t value, std::uint64_t most) {
 constexpr std::uint32_t kMaxRetries = 1000;
 constexpr std::uint32_t kMaxConnections = 1024;
 constexpr std::uint64_t kMinBytes = 1 << 20;
+constexpr std::uint64_t kMaxBytes = 1ULL << 63;
 
 // --- the table -----------------------------------------------------------------------------------
 
@@ -197,13 +196,12 @@ const std::vector<Option>& table() {
       LAZYVOL_OPTION("cache-dir", "DIR", "where the block cache lives", cache_dir,
                      set_path(o.cache_dir, text)),
       LAZYVOL_OPTION("cache-size", "SIZE", "the most that the whole cache may hold", cache_size,
-                     at_least(set(o.cache_size, text), o.cache_size.value_or(0), kMinBytes)),
+                     set_within(o.cache_size, text, kMinBytes, kMaxBytes)),
       LAZYVOL_OPTION("free-space-ratio", "RATIO",
                      "share of the cache's file system that stays free", free_space_ratio,
                      set(o.free_space_ratio, text)),
       LAZYVOL_OPTION("memory-target", "SIZE", "memory that the daemon aims to stay under",
-                     memory_target,
-                     at_least(set(o.memory_target, text), o.memory_target.value_or(0), kMinBytes)),
+                     memory_target, set_within(o.memory_target, text, kMinBytes, kMaxBytes)),
       LAZYVOL_OPTION("metadata-ttl", "TIME", "how long names and attributes are trusted",
                      metadata_ttl, set(o.metadata_ttl, text)),
       LAZYVOL_OPTION("negative-metadata-ttl", "TIME", "how long the absence of a name is trusted",
@@ -211,11 +209,9 @@ const std::vector<Option>& table() {
       LAZYVOL_OPTION("io-timeout", "TIME", "give up on the origin after this long without progress",
                      io_timeout, set(o.io_timeout, text)),
       LAZYVOL_OPTION("io-retries", "COUNT", "how often a failed request is repeated", io_retries,
-                     at_most(set(o.io_retries, text), o.io_retries, kMaxRetries)),
-      LAZYVOL_OPTION(
-          "max-connections", "COUNT", "connections to one host", max_connections,
-          at_least(at_most(set(o.max_connections, text), o.max_connections, kMaxConnections),
-                   o.max_connections, 1)),
+                     set_within(o.io_retries, text, 0, kMaxRetries)),
+      LAZYVOL_OPTION("max-connections", "COUNT", "connections to one host", max_connections,
+                     set_within(o.max_connections, text, 1, kMaxConnections)),
       LAZYVOL_OPTION("max-readahead", "SIZE", "bytes fetched ahead of a sequential reader",
                      max_readahead, set(o.max_readahead, text)),
       Option{{"prefetch", "auto|none", "whether bytes are fetched before they are asked for"},

@@ -21,31 +21,32 @@ namespace lazyvol::fetch {
 struct FetchEnvironment {
   std::shared_ptr<cache::BlockCache> cache;
   base::TimerQueue& timer;
-  base::Workers& disk;                       ///< checksums and cache writes
-  std::uint64_t memory_bytes = 128ULL << 20; ///< in flight and not yet stored, per Fetcher
+  base::Workers& disk;                        ///< checksums and cache writes
+  std::uint64_t memory_bytes = 128ULL << 20;  ///< in flight and not yet stored, per Fetcher
 };
 
 struct FetchOptions {
   std::chrono::milliseconds io_timeout{10'000};
   std::uint32_t io_retries = 10;
-  std::uint64_t max_request_bytes = 8ULL << 20;   ///< of one coalesced range request
-  std::uint32_t max_requests = 16;                ///< range requests in flight
+  std::uint64_t max_request_bytes = 8ULL << 20;  ///< of one coalesced range request
+  std::uint32_t max_requests = 16;               ///< range requests in flight
   std::uint64_t max_readahead = 64ULL << 20;
   bool readahead = true;
 };
 
 struct FetchStats {
-  std::uint64_t reads = 0, bytes_read = 0;          ///< asked for by readers
-  std::uint64_t hit_bytes = 0;                      ///< answered from the cache
-  std::uint64_t requests = 0, bytes_fetched = 0;    ///< to and from the source
+  std::uint64_t reads = 0, bytes_read = 0;        ///< asked for by readers
+  std::uint64_t hit_bytes = 0;                    ///< answered from the cache
+  std::uint64_t requests = 0, bytes_fetched = 0;  ///< to and from the source
   std::uint64_t retries = 0, failures = 0, stale = 0, cancelled = 0, whole_fetches = 0;
   std::uint64_t readahead_bytes = 0;
   std::uint64_t in_flight_requests = 0, in_flight_bytes = 0, waiting_reads = 0;  ///< gauges
+  std::uint64_t peak_bytes = 0;  ///< the most that in_flight_bytes ever was
 };
 
 /// The identity and place of one version of a file.
 struct ContentRef {
-  std::string path;        ///< in the source
+  std::string path;  ///< in the source
   std::string validator;
   std::uint64_t size = 0;
   model::ContentKey key;
@@ -60,13 +61,16 @@ class Content {
   /// As File::read. Answered inline when every block is cached.
   virtual void read(std::uint64_t offset, std::span<std::byte> out, RequestContext ctx,
                     ReadDone done) = 0;
-  /// Fetches what is missing of [begin, end) without giving it to anyone. `done` (may be null) comes
-  /// when all of it is stored or failed.
+  /// Fetches what is missing of [begin, end) without giving it to anyone. `done` (may be null)
+  /// comes when all of it is stored or failed.
   virtual void want(std::uint64_t begin, std::uint64_t end, RequestContext ctx,
                     std::function<void(Status)> done) = 0;
   /// True once the source said that this version is gone.
   virtual bool stale() const = 0;
   virtual cache::CachedContent& cached() = 0;
+  /// How many bytes ahead of a reader are worth fetching now: less when memory or the queue is
+  /// short, or when the cache does not store and what is fetched ahead lives in memory only.
+  virtual std::uint64_t readahead_allowance() const = 0;
 };
 
 /// One reader's view of a Content: its own read pattern, and readahead from it. Thread-safe.

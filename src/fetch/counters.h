@@ -1,0 +1,26 @@
+// The figures behind FetchStats, as atomics that outlive the engine's lock.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace lazyvol::fetch {
+
+/// Relaxed everywhere: they are read for people, and by tests after everything has come to rest.
+struct Counters {
+  using Value = std::atomic<std::uint64_t>;
+  Value reads{0}, bytes_read{0}, hit_bytes{0};
+  Value requests{0}, bytes_fetched{0};
+  Value retries{0}, failures{0}, stale{0}, cancelled{0}, whole_fetches{0};
+  Value readahead_bytes{0};
+  Value in_flight_requests{0}, waiting_reads{0};  // gauges
+
+  static void add(Value& value, std::uint64_t amount = 1) {
+    value.fetch_add(amount, std::memory_order_relaxed);
+  }
+  static void sub(Value& value, std::uint64_t amount = 1) {
+    value.fetch_sub(amount, std::memory_order_relaxed);
+  }
+};
+
+}  // namespace lazyvol::fetch

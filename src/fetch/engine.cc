@@ -1,0 +1,223 @@
+#include "fetch/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+
+namespace lazyvol::fetch {
+namespace {
+
+FetchOptions sane(FetchOptions options) {
+  options.max_request_bytes = std::max<std::uint64_t>(options.max_request_bytes, model::kBlockSize);
+  options.max_requests = std::max(options.max_requests, 1u);
+  return options;
+}
+
+}  // namespace
+
+Engine::Engine(std::shared_ptr<Source> source, FetchEnvironment environment, FetchOptions options,
+               std::function<void(const ContentRef&)> on_stale)
+    : source_(std::move(source)),
+      env_(std::move(environment)),
+      options_(sane(options)),
+      on_stale_(std::move(on_stale)),
+      display_(source_->traits().display),
+      // A whole-object stream fills one block while it holds memory for the next.
+      pool_(std::make_shared<BufferPool>(
+          std::max<std::uint64_t>(env_.memory_bytes, 4 * std::uint64_t{model::kBlockSize}))),
+      allowance_(memory_limit(Priority::readahead)) {}
+
+Engine::Activity::~Activity() {
+  if (engine_.busy_.fetch_sub(1) == 1 && engine_.stopping_.load()) {
+    auto state = engine_.state_.lock();
+    engine_.idle_.notify_all();
+  }
+}
+
+std::shared_ptr<Content> Engine::open(ContentRef ref) {
+  const auto known = [&](State& state) -> std::shared_ptr<ContentImpl> {
+    auto it = state.contents.find(ref.key);
+    return it == state.contents.end() ? nullptr : it->second.lock();
+  };
+  {
+    auto state = state_.lock();
+    if (auto content = known(*state)) return content;
+  }
+  auto cached = env_.cache->content(ref.key, ref.size);  // may read the index: not under the lock
+  auto fresh = std::make_shared<ContentImpl>(shared_from_this(), ref, std::move(cached));
+  auto state = state_.lock();
+  if (auto content = known(*state)) {
+    state.unlock();
+    return content;  // another thread was faster; `fresh` goes
+  }
+  state->contents[ref.key] = fresh;
+  return fresh;
+}
+
+void Engine::closed(ContentImpl& content) {
+  Activity busy(*this);
+  Effects fx;
+  {
+    auto state = state_.lock();
+    auto it = state->contents.find(content.ref().key);
+    if (it != state->contents.end() && it->second.expired()) state->contents.erase(it);
+    // All that can be left are blocks that the cache would not take.
+    for (auto& [block, flight] : content.flights().blocks) {
+      if (flight.kept) state->kept_bytes -= flight.bytes->bytes().size();
+      fx.flights.push_back(std::move(flight));
+    }
+    content.flights().blocks.clear();
+    std::erase_if(state->kept, [&](const auto& item) { return item.first == &content; });
+  }
+  if (!fx.empty()) run(fx);
+}
+
+FetchStats Engine::stats() const {
+  const auto get = [](const Counters::Value& v) { return v.load(std::memory_order_relaxed); };
+  const Counters& c = *counters_;
+  FetchStats stats;
+  stats.reads = get(c.reads);
+  stats.bytes_read = get(c.bytes_read);
+  stats.hit_bytes = get(c.hit_bytes);
+  stats.requests = get(c.requests);
+  stats.bytes_fetched = get(c.bytes_fetched);
+  stats.retries = get(c.retries);
+  stats.failures = get(c.failures);
+  stats.stale = get(c.stale);
+  stats.cancelled = get(c.cancelled);
+  stats.whole_fetches = get(c.whole_fetches);
+  stats.readahead_bytes = get(c.readahead_bytes);
+  stats.in_flight_requests = get(c.in_flight_requests);
+  stats.in_flight_bytes = pool_->used();
+  stats.waiting_reads = get(c.waiting_reads);
+  stats.peak_bytes = pool_->peak();
+  return stats;
+}
+
+void Engine::stop() {
+  Effects fx;
+  {
+    auto state = state_.lock();
+    stopping_ = true;
+    state->stopping = true;
+    for (auto& request : state->queue.clear()) fx.garbage.push_back(std::move(request));
+    for (const auto& attempt : state->active) {
+      if (!attempt->detached) detach_attempt(attempt->request, fx);
+    }
+    const Error cancelled{Code::cancelled, "the volume is being closed"};
+    for (auto& [key, weak] : state->contents) {
+      auto content = weak.lock();
+      if (!content) continue;
+      std::vector<std::uint64_t> blocks;
+      for (const auto& [block, flight] : content->flights().blocks) blocks.push_back(block);
+      for (const std::uint64_t block : blocks) fail_block(*content, block, cancelled, fx);
+      content->flights().whole.reset();
+      fx.garbage.push_back(std::move(content));
+    }
+    state->kept.clear();
+    state->kept_bytes = 0;
+    state->starved.clear();
+    if (state->tick != 0) env_.timer.cancel(std::exchange(state->tick, 0));
+  }
+  perform(fx);
+  auto state = state_.lock();
+  idle_.wait(state.native(),
+             [&] { return state->active.empty() && state->stores == 0 && busy_.load() == 0; });
+}
+
+void Engine::run(Effects& effects) {
+  perform(effects);
+  pump();
+}
+
+void Engine::perform(Effects& effects) {
+  Effects fx = std::exchange(effects, {});
+  for (const auto& delivery : fx.deliveries) {
+    delivery.waiter.read->deliver(delivery.waiter.piece, delivery.bytes->bytes());
+  }
+  fx.deliveries.clear();
+  for (auto& store : fx.stores) {
+    auto task = [self = shared_from_this(), store]() mutable {
+      self->store(std::move(store.content), store.block, std::move(store.bytes));
+    };
+    store.bytes.reset();  // the task's is the last reference but the flight's
+    if (!env_.disk.submit(std::move(task))) {
+      stored(store.content, store.block, Error{Code::cancelled, "no worker takes the block"});
+    }
+  }
+  for (auto& failure : fx.failures) {
+    detach(*failure.content, failure.read);
+    failure.read->fail(std::move(failure.error));
+  }
+  for (const auto& attempt : fx.stops) attempt->stop.request_stop();
+  for (const auto& attempt : fx.resumes) resume(attempt);
+  for (auto& [op, status] : fx.wants_done) {
+    if (auto done = std::exchange(op->done, nullptr)) done(std::move(status));
+  }
+  for (const auto& content : fx.stale) {
+    if (on_stale_) on_stale_(content->ref());
+  }
+  for (const auto& op : fx.advances) advance(op);
+}
+
+void Engine::resume(const std::shared_ptr<Attempt>& attempt) {
+  std::shared_ptr<Transfer> transfer;
+  {
+    auto state = state_.lock();
+    transfer = attempt->transfer;
+    if (!transfer) attempt->resume_early = true;
+  }
+  if (transfer) transfer->resume();
+}
+
+void Engine::store(std::shared_ptr<ContentImpl> content, std::uint64_t block,
+                   std::shared_ptr<BlockBuffer> bytes) {
+  Activity busy(*this);
+  Status status = content->cached().store(block, std::as_const(*bytes).bytes());
+  bytes.reset();
+  stored(content, block, std::move(status));
+}
+
+void Engine::stored(const std::shared_ptr<ContentImpl>& content, std::uint64_t block,
+                    Status status) {
+  Effects fx;
+  {
+    auto state = state_.lock();
+    --state->stores;
+    state->bypass = !status.ok();
+    last_progress_ = base::system_clock().now().time_since_epoch().count();
+    auto& blocks = content->flights().blocks;
+    auto it = blocks.find(block);
+    if (it != blocks.end()) {
+      Flight& flight = it->second;
+      block_wants_done(flight, block, status, fx);
+      if (status.ok()) {
+        fx.flights.push_back(std::move(flight));
+        blocks.erase(it);
+      } else {
+        flight.kept = true;
+        state->kept.emplace_back(content.get(), block);
+        state->kept_bytes += flight.bytes->bytes().size();
+        const std::uint64_t capacity = kept_capacity();
+        if (state->kept_bytes > capacity) drop_kept(*state, state->kept_bytes - capacity, fx);
+      }
+    }
+  }
+  run(fx);
+}
+
+void Engine::drop_kept(State& state, std::uint64_t bytes, Effects& fx) {
+  for (std::uint64_t dropped = 0; dropped < bytes && !state.kept.empty(); state.kept.pop_front()) {
+    auto [content, block] = state.kept.front();
+    auto& blocks = content->flights().blocks;
+    auto it = blocks.find(block);
+    const std::uint64_t length = it->second.bytes->bytes().size();
+    dropped += length;
+    state.kept_bytes -= length;
+    fx.flights.push_back(std::move(it->second));
+    blocks.erase(it);
+  }
+}
+
+}  // namespace lazyvol::fetch

@@ -1,0 +1,127 @@
+// Servers without ranges: one stream brings the whole object, for everybody who wants a part of it.
+//
+// The stream stores every block that passes. Readers of later blocks wait until it gets there; a
+// block that it has passed (and that the cache lost meanwhile) waits for its end, and for the next
+// one. It goes on when its readers leave once its first block is through, because starting again
+// would cost all of it. One stream per content at a time.
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "fetch/engine.h"
+
+namespace lazyvol::fetch {
+
+/// The answer to `attempt` is the whole object. False: another stream brings it already.
+bool Engine::begin_whole(State& state, Attempt& attempt, Effects& fx) {
+  const auto request = attempt.request;
+  ContentImpl& content = *request->content;
+  ContentFlights& flights = content.flights();
+  state.ranges_doubtful = true;
+  if (!state.warned_whole) {
+    state.warned_whole = true;
+    base::log_warn("{}: the server does not support ranges; whole files are fetched", display_);
+  }
+  if (flights.whole && flights.whole != request) {
+    for (std::uint64_t block = request->first; block < request->end; ++block) {
+      flights.find(block)->request = block >= flights.whole->first ? flights.whole : nullptr;
+    }
+    detach_attempt(request, fx);
+    request->state = Request::State::idle;
+    return false;
+  }
+  flights.whole = request;
+  request->whole = true;
+  request->first = 0;
+  request->end = content.layout().count();
+  Counters::add(counters_->whole_fetches);
+
+  // What was begun is of no use: the stream starts at byte 0.
+  fx.garbage.push_back(std::exchange(attempt.buffer, nullptr));
+  attempt.open = false;
+  attempt.filled = 0;
+  attempt.block = 0;
+  const std::uint64_t enough = bytes_of(*request);
+  if (request->reserved > enough) {
+    pool_->release(request->reserved - enough);
+    request->reserved = enough;
+  }
+  // Those that wait for their turn join; other requests in flight find out when they are answered.
+  for (auto& [block, flight] : flights.blocks) {
+    auto& other = flight.request;
+    if (!other || other == request || other->state == Request::State::active) continue;
+    state.queue.remove(other);
+    request->priority = std::min(request->priority, other->priority);
+    fx.garbage.push_back(std::exchange(other, request));
+  }
+  return true;
+}
+
+/// Readies the next block of a whole-object stream. False: its bytes are skipped.
+bool Engine::open_whole_block(Attempt& attempt, Effects& fx) {
+  const auto request = attempt.request;
+  ContentImpl& content = *request->content;
+  ContentFlights& flights = content.flights();
+  request->first = attempt.block + 1;
+  Flight* flight = flights.find(attempt.block);
+  if (flight == nullptr) {
+    if (content.cached().has(attempt.block)) return false;
+    flight = &flights.blocks[attempt.block];
+    flight->request = request;
+    return true;
+  }
+  if (flight->bytes) return false;
+  if (!flight->request) flight->request = request;  // it was parked
+  if (flight->request == request) return true;
+  fx.garbage.push_back(flight->request);  // another request, begun earlier, brings this block
+  return false;
+}
+
+void Engine::settle_whole(State& state, const std::shared_ptr<Request>& request, Attempt& attempt,
+                          std::optional<Error> error, Effects& fx) {
+  ContentFlights& flights = request->content->flights();
+  const std::uint64_t passed = attempt.block;
+  if (!error) return regroup_after_whole(state, request, fx);
+
+  // From the start again, if anybody still waits. Only getting further than before is progress.
+  if (passed > request->furthest) {
+    request->furthest = passed;
+    request->retries = 0;
+  }
+  request->progress = attempt.received > 0 ? attempt.last_byte() : request->progress;
+  request->first = 0;
+  const bool wanted = std::any_of(flights.blocks.begin(), flights.blocks.end(), [](const auto& f) {
+    return !f.second.bytes && f.second.wanted();
+  });
+  if (!wanted) return abandon(state, request, fx);
+  retry_or_fail(state, request, *std::move(error), fx);
+}
+
+/// The stream is through: what it had passed before it was wanted is asked for anew.
+void Engine::regroup_after_whole(State& state, const std::shared_ptr<Request>& request,
+                                 Effects& fx) {
+  ContentFlights& flights = request->content->flights();
+  std::vector<std::uint64_t> left;
+  for (auto it = flights.blocks.begin(); it != flights.blocks.end();) {
+    Flight& flight = it->second;
+    const bool unfinished = flight.parked() || flight.request == request;
+    if (unfinished && flight.wanted()) {
+      flight.request.reset();
+      left.push_back(it->first);
+    } else if (unfinished) {
+      fx.flights.push_back(std::move(flight));
+      it = flights.blocks.erase(it);
+      continue;
+    }
+    ++it;
+  }
+  flights.whole.reset();
+  std::sort(left.begin(), left.end());
+  RequestContext ctx;
+  ctx.priority = request->priority;
+  ctx.cause = request->cause;
+  ctx.pid = request->pid;
+  ask(state, request->content, left, ctx);
+}
+
+}  // namespace lazyvol::fetch

@@ -1,0 +1,18 @@
+#include "source/registry.h"
+
+#include "source/dir_source.h"
+#include "source/http_source.h"
+
+namespace lazyvol::source {
+
+Result<std::shared_ptr<Source>> make_source(const model::SourceUrl& url,
+                                            const model::MountOptions& options,
+                                            SourceEnvironment environment) {
+  if (url.scheme == "file") return make_dir_source(url.path, environment);
+  if (url.scheme == "http" || url.scheme == "https") {
+    return make_http_source(url, options, environment);
+  }
+  return Error{Code::invalid_argument, "no source for the scheme " + url.scheme};
+}
+
+}  // namespace lazyvol::source

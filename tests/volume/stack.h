@@ -1,0 +1,62 @@
+// A LiveVolume with everything real below it but the source and the clock.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/timer.h"
+#include "base/workers.h"
+#include "cache/block_cache.h"
+#include "cache/index.h"
+#include "cache/tree_store.h"
+#include "lazyvol/source.h"
+#include "model/options.h"
+#include "await.h"
+#include "volume/live_volume.h"
+
+namespace lazyvol::testing {
+
+/// Owns cache, index, threads and volume. close() and open() play a restart of the process.
+class Stack {
+ public:
+  Stack(std::filesystem::path cache_dir, std::shared_ptr<Source> source, const base::Clock& clock,
+        model::MountOptions options, std::string name = "test");
+  ~Stack();
+  Stack(const Stack&) = delete;
+  Stack& operator=(const Stack&) = delete;
+
+  /// Errors: LiveVolume::open's. Aborts the program when the cache does not open.
+  Status open();
+  void close();
+  volume::LiveVolume& volume() { return *volume_; }
+  cache::BlockCache& cache() { return *cache_; }
+  cache::TreeStore& trees() { return *trees_; }
+  base::Workers& work() { return *work_; }
+
+  Result<Node> lookup(NodeId parent, const std::string& name, RequestContext ctx = {});
+  Result<Node> attributes(NodeId id);
+  Result<std::shared_ptr<Directory>> list(NodeId id, RequestContext ctx = {});
+  Result<std::shared_ptr<File>> open_file(NodeId id);
+  Result<std::string> read(File& file, std::uint64_t offset, std::size_t size);
+  /// Looks up a whole path, component by component.
+  Result<Node> walk(const std::string& path);
+  Result<RefreshReport> refresh();
+  Result<std::uint64_t> evict(const std::string& path);
+  Result<PrefetchProgress> prefetch(const std::string& path);
+
+ private:
+  const std::filesystem::path cache_dir_;
+  const std::shared_ptr<Source> source_;
+  const base::Clock& clock_;
+  const model::MountOptions options_;
+  const std::string name_;
+  std::optional<base::TimerQueue> timer_;
+  std::optional<base::Workers> disk_, work_;
+  std::shared_ptr<cache::BlockCache> cache_;
+  std::optional<cache::TreeStore> trees_;
+  std::shared_ptr<volume::LiveVolume> volume_;
+};
+
+}  // namespace lazyvol::testing

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "lazyvol/error.h"
 #include "model/content.h"
@@ -22,24 +23,29 @@ class Index;
 
 struct CacheOptions {
   std::filesystem::path dir;
-  std::optional<std::uint64_t> max_bytes;   ///< cache-size; unset = bounded by the free space alone
-  double free_space_ratio = 0.1;            ///< share of the file system that stays free
-  std::uint64_t max_dirty_bytes = 64ULL << 20;       ///< stored but not yet committed
+  std::optional<std::uint64_t> max_bytes;  ///< cache-size; unset = bounded by the free space alone
+  double free_space_ratio = 0.1;           ///< share of the file system that stays free
+  std::uint64_t max_dirty_bytes = 64ULL << 20;  ///< stored but not yet committed
   std::chrono::milliseconds commit_interval{1'000};
-  /// Test seam: called before each disk write of cached bytes; an errno > 0 fails it.
+  std::chrono::milliseconds probe_interval{5'000};  ///< while writes are suspended, between tries
+  /// Test seam: called before each disk write of cached bytes; an errno > 0 fails it. `what` is an
+  /// operation and a file: "write objects/01/0000000000000001", "sync slabs/3", "punch …", "create
+  /// …".
   std::function<int(std::string_view what)> fault = nullptr;
+  /// The same before each disk read of cached bytes.
+  std::function<int(std::string_view what)> read_fault = nullptr;
 };
 
 struct CacheStats {
-  std::uint64_t bytes = 0;               ///< on disk now, object files and slabs and index
-  std::uint64_t limit_bytes = 0;         ///< what eviction keeps it under, as of now
-  std::uint64_t hits = 0, misses = 0;    ///< blocks
+  std::uint64_t bytes = 0;             ///< on disk now, object files and slabs and index
+  std::uint64_t limit_bytes = 0;       ///< what eviction keeps it under, as of now
+  std::uint64_t hits = 0, misses = 0;  ///< blocks
   std::uint64_t stored_blocks = 0, evicted_bytes = 0;
-  std::uint64_t corrupt_blocks = 0;      ///< checksum mismatches found and dropped
-  std::uint64_t bypassed_blocks = 0;     ///< not stored: disk full, failing or read-only
+  std::uint64_t corrupt_blocks = 0;   ///< checksum mismatches found and dropped
+  std::uint64_t bypassed_blocks = 0;  ///< not stored: disk full, failing or read-only
   std::uint64_t objects = 0, slabs = 0;
-  bool writable = true;                  ///< false while writes are suspended
-  std::string writable_reason;           ///< why not
+  bool writable = true;         ///< false while writes are suspended
+  std::string writable_reason;  ///< why not
 };
 
 struct CheckReport {
@@ -58,14 +64,15 @@ class CachedContent {
   virtual bool has(std::uint64_t block) const = 0;
 
   /// Copies bytes of `block` from `offset` in it to `out` (which must lie inside the block).
-  /// The block's checksum is verified at its first read in this process's life. Errors: not_found
-  /// when it is not here (or was found damaged: dropped, counted, and to be fetched again).
-  /// Any disk error counts as not_found: the caller goes to the source.
+  /// The block's checksum is verified at the first read after this content was opened, and again
+  /// after what this process stored has reached the disk. Errors: not_found when it is not here (or
+  /// was found damaged: dropped, counted, and to be fetched again). Any disk error counts as
+  /// not_found: the caller goes to the source.
   virtual Status read(std::uint64_t block, std::uint32_t offset, std::span<std::byte> out) = 0;
 
-  /// Stores a whole block (bytes.size() == layout().length_of(block)); readable at once. Evicts when
-  /// needed. Blocks its caller for disk speed: call from a worker. Errors (no_space, io_error) mean
-  /// the block is not cached and are already counted and logged; the bytes are still good.
+  /// Stores a whole block (bytes.size() == layout().length_of(block)); readable at once. Evicts
+  /// when needed. Blocks its caller for disk speed: call from a worker. Errors (no_space, io_error)
+  /// mean the block is not cached and are already counted and logged; the bytes are still good.
   virtual Status store(std::uint64_t block, std::span<const std::byte> bytes) = 0;
 
   /// Drops what is stored of this content. Answers with the bytes freed.
@@ -75,14 +82,15 @@ class CachedContent {
 /// Owns one cache directory (held by a lock file). Opens without scanning what it holds.
 class BlockCache {
  public:
-  /// Errors: busy (another daemon has the directory), access_denied, read_only, no_space, not_directory;
-  /// each with one line that names the directory and the fix.
+  /// Errors: busy (another daemon has the directory), access_denied, read_only, no_space,
+  /// not_directory; each with one line that names the directory and the fix.
   static Result<std::shared_ptr<BlockCache>> open(CacheOptions options);
   virtual ~BlockCache() = default;
 
-  /// The same object for the same key while anyone holds it. Never fails: without a usable index the
-  /// content is just empty. `size` must be the same at every call for a key.
-  virtual std::shared_ptr<CachedContent> content(const model::ContentKey& key, std::uint64_t size) = 0;
+  /// The same object for the same key while anyone holds it. Never fails: without a usable index
+  /// the content is just empty. `size` must be the same at every call for a key.
+  virtual std::shared_ptr<CachedContent> content(const model::ContentKey& key,
+                                                 std::uint64_t size) = 0;
 
   /// The index that this cache lives in, for metadata kept beside the blocks.
   virtual Index& index() = 0;

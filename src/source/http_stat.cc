@@ -98,9 +98,14 @@ void http_stat(const std::shared_ptr<HttpSite>& site, std::string url, std::stri
   site->fetch(std::move(head), kMaxHeadBody,
               [question = std::move(question), ctx = std::move(ctx),
                done = std::move(done)](Result<net::HttpBody> body) {
-                if (body.ok()) return done(describe(question, body->head));
-                // The status itself is not in the error; 400, 405 and their like all mean "not so".
-                if (body.error().code != Code::invalid_argument) return done(body.error());
+                if (body.ok()) {
+                  auto stat = describe(question, body->head);
+                  if (stat.ok() || stat.error().code != Code::unsupported) return done(stat);
+                } else if (body.error().code != Code::invalid_argument) {
+                  return done(body.error());
+                }
+                // HEAD is refused (400, 405), or answered without a length (Apache does that to an
+                // empty file).
                 auto get = question.site->request(net::HttpRequest::Method::get, question.url, ctx);
                 get.range = {0, 1};
                 auto& http = question.site->environment().http;

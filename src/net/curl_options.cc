@@ -91,6 +91,10 @@ void CurlTransfer::set_connection() {
   set(CURLOPT_QUICK_EXIT, 1L);
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()));
   set(CURLOPT_TCP_KEEPALIVE, 1L);
+  set(CURLOPT_OPENSOCKETFUNCTION, &CurlTransfer::open_socket_callback);
+  set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
+  set(CURLOPT_CLOSESOCKETFUNCTION, &SocketRegistry::close_callback);
+  set(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(&sockets_));
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   const bool tls = pending_->target.origin.tls();

@@ -1,7 +1,6 @@
 #include "net/curl_transfer.h"
 
 #include <fmt/core.h>
-#include <sys/socket.h>
 
 #include "net/redact.h"
 #include "net/transfer_error.h"
@@ -24,11 +23,13 @@ bool is_redirect(int status) {
 }  // namespace
 
 CurlTransfer::CurlTransfer(std::unique_ptr<PendingRequest> pending, EasyHandle easy,
-                           const HttpEngineOptions& options, Counters& counters)
+                           const HttpEngineOptions& options, Counters& counters,
+                           SocketRegistry& sockets)
     : pending_(std::move(pending)),
       easy_(std::move(easy)),
       options_(options),
       counters_(counters),
+      sockets_(sockets),
       quiet_since_(now()) {}
 
 base::Monotonic CurlTransfer::deadline() const {
@@ -52,6 +53,13 @@ std::size_t CurlTransfer::write_callback(char* data, std::size_t size, std::size
                                          void* self) {
   return static_cast<CurlTransfer*>(self)->on_data(
       std::as_bytes(std::span(data, size * count)));
+}
+
+curl_socket_t CurlTransfer::open_socket_callback(void* self, curlsocktype /*purpose*/,
+                                                 curl_sockaddr* address) {
+  auto* transfer = static_cast<CurlTransfer*>(self);
+  return transfer->sockets_.open(*address, transfer->pending_->target.origin,
+                                 transfer->pending_->shareable);
 }
 
 std::size_t CurlTransfer::on_header(std::string_view line) {
@@ -128,14 +136,6 @@ bool CurlTransfer::over_http2() const {
   long version = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_VERSION, &version);
   return version >= CURL_HTTP_VERSION_2_0;
-}
-
-void CurlTransfer::break_connection() {
-  curl_socket_t socket = CURL_SOCKET_BAD;
-  if (curl_easy_getinfo(easy_.get(), CURLINFO_ACTIVESOCKET, &socket) == CURLE_OK &&
-      socket != CURL_SOCKET_BAD) {
-    ::shutdown(socket, SHUT_RDWR);
-  }
 }
 
 }  // namespace lazyvol::net

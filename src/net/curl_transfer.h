@@ -11,6 +11,7 @@
 #include "net/easy_handle.h"
 #include "net/header_parser.h"
 #include "net/pending_request.h"
+#include "net/socket_registry.h"
 
 namespace lazyvol::net {
 
@@ -28,7 +29,7 @@ struct Counters {
 class CurlTransfer {
  public:
   CurlTransfer(std::unique_ptr<PendingRequest> pending, EasyHandle easy,
-               const HttpEngineOptions& options, Counters& counters);
+               const HttpEngineOptions& options, Counters& counters, SocketRegistry& sockets);
   CurlTransfer(const CurlTransfer&) = delete;
   CurlTransfer& operator=(const CurlTransfer&) = delete;
 
@@ -51,9 +52,6 @@ class CurlTransfer {
   /// Where the server sent us instead, if it did.
   const std::optional<std::string>& redirect() const { return redirect_; }
   bool over_http2() const;
-  /// Breaks the connection, so that nobody uses it again. For one that is dead: libcurl 7.88 would
-  /// keep an HTTP/2 connection whose streams all timed out.
-  void break_connection();
 
   std::unique_ptr<PendingRequest> take_pending() { return std::move(pending_); }
   EasyHandle take_easy() { return std::move(easy_); }
@@ -61,6 +59,8 @@ class CurlTransfer {
  private:
   static std::size_t header_callback(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t write_callback(char* data, std::size_t size, std::size_t count, void* self);
+  static curl_socket_t open_socket_callback(void* self, curlsocktype purpose,
+                                            curl_sockaddr* address);
   std::size_t on_header(std::string_view line);
   std::size_t on_data(std::span<const std::byte> data);
   bool on_head_complete();
@@ -80,6 +80,7 @@ class CurlTransfer {
   EasyHandle easy_;
   const HttpEngineOptions& options_;
   Counters& counters_;
+  SocketRegistry& sockets_;
   HeaderList headers_;
   CURLcode set_code_ = CURLE_OK;  ///< the first option that was refused
   std::array<char, CURL_ERROR_SIZE> reason_{};

@@ -15,6 +15,7 @@
 #include "net/mailbox.h"
 #include "net/redact.h"
 #include "net/request_queue.h"
+#include "net/socket_registry.h"
 
 namespace lazyvol::net {
 namespace {
@@ -107,6 +108,7 @@ class HttpEngine::Impl {
 
   // Constant.
   const HttpEngineOptions options_;
+  SocketRegistry sockets_;   // the transfer thread's; before multi_, which closes them
   const MultiHandle multi_;  // its content belongs to the transfer thread
   const std::shared_ptr<Mailbox> mailbox_;
 
@@ -223,7 +225,8 @@ void HttpEngine::Impl::start_admitted() {
     counters_.requests.fetch_add(1, std::memory_order_relaxed);
     const std::uint64_t id = pending->id;
     auto transfer =
-        std::make_unique<CurlTransfer>(std::move(pending), pool_.take(), options_, counters_);
+        std::make_unique<CurlTransfer>(std::move(pending), pool_.take(), options_, counters_,
+                                       sockets_);
     Status status = transfer->prepare();
     if (status.ok() && curl_multi_add_handle(multi_.get(), transfer->easy()) != CURLM_OK) {
       status = Error{Code::out_of_memory, "out of memory"};
@@ -268,9 +271,10 @@ bool HttpEngine::Impl::expire() {
   next_check_ = std::min(next_check_, queue_.next_expiry());
   for (CurlTransfer* transfer : silent) {
     const PendingRequest& pending = transfer->pending();
-    // When its other responses flow, the connection is alive and only this answer is late.
+    // When other responses flow, the connection is alive and only this answer is late.
     const Monotonic last = queue_.last_progress(pending.target.origin);
-    if (no_progress_deadline(last, pending.request.context) <= at) transfer->break_connection();
+    const bool dead = no_progress_deadline(last, pending.request.context) <= at;
+    if (dead && pending.shareable) sockets_.break_shareable(pending.target.origin);
     finish(*transfer, CURLE_OPERATION_TIMEDOUT,
            Error{Code::timed_out, fmt::format("host '{}': nothing came for {} ms",
                                               pending.target.origin.host,
@@ -313,8 +317,11 @@ void HttpEngine::Impl::finish(CurlTransfer& transfer, CURLcode code, std::option
     queue_.note_http2(origin, transfer.over_http2());
   }
   const Status status = reason ? Status(*std::move(reason)) : transfer.outcome(code);
+  // libcurl 7.88 leaves a handle that shared an HTTP/2 connection with its buffer, whose size can then
+  // not be set any more.
+  const bool reusable = !transfer.over_http2();
   curl_multi_remove_handle(multi_.get(), transfer.easy());
-  pool_.give(transfer.take_easy());
+  if (reusable) pool_.give(transfer.take_easy());
   queue_.release(transfer.pending());
   if (status.ok() && transfer.redirect()) {
     follow(transfer.take_pending(), *transfer.redirect());

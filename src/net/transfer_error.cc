@@ -45,8 +45,9 @@ Error transfer_error(CURLcode code, std::string_view host, std::string_view reas
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM: return error(Code::io_error, "connection broken off");
     case CURLE_BAD_CONTENT_ENCODING: return error(Code::corrupt, "cannot decode the response");
+    case CURLE_UNSUPPORTED_PROTOCOL:  // not the URL's, which was checked: HTTP/0.9, or no HTTP
+      return error(Code::io_error, "what came is not an HTTP response");
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_BAD_FUNCTION_ARGUMENT: return error(Code::invalid_argument, "bad request");
     case CURLE_OUT_OF_MEMORY: return error(Code::out_of_memory, "transfer failed");
     case CURLE_ABORTED_BY_CALLBACK:

@@ -91,8 +91,8 @@ int run_cache_trim(const std::string& cache_dir, const std::string& size, Consol
   }
   const auto daemon = find_daemon_of_cache(cache_dir);
   if (!daemon.ok()) return complain(console, daemon.error().message, kExitFailed);
-  const auto answer = daemon->client.post("/v1/cache/trim", {{"bytes", target}},
-                                          std::chrono::minutes(60));
+  const auto answer =
+      daemon->client.post("/v1/cache/trim", {{"bytes", target}}, std::chrono::minutes(60));
   if (!answer.ok()) return complain(console, answer.error().message, kExitFailed);
   console.out << base::format_size(json_number(*answer, "/bytes_freed")) << " freed" << std::endl;
   return kExitOk;

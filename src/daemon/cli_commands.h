@@ -16,7 +16,7 @@ struct MountCommand {
   std::string source, mountpoint;
   std::vector<std::string> options;  ///< each an -o string; later ones win
   bool foreground = false;
-  bool fake = false;                 ///< check everything, mount nothing
+  bool fake = false;  ///< check everything, mount nothing
 };
 
 /// Why a mount did not come about; the exit status is the caller's (cli.h).
@@ -25,8 +25,8 @@ struct MountFailure {
   std::string message;
 };
 
-/// Checks source, options and mountpoint in this order, starts the daemon when needed, mounts. A dead
-/// lazyvol mount in the way is cleaned up, with a line on console.err.
+/// Checks source, options and mountpoint in this order, starts the daemon when needed, mounts. A
+/// dead lazyvol mount in the way is cleaned up, with a line on console.err.
 std::optional<MountFailure> run_mount(const MountCommand& command, Console console);
 
 int run_umount(const std::string& mountpoint, bool lazy, Console console);

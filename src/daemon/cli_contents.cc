@@ -36,9 +36,8 @@ int prefetch_one(const std::string& path, Console console) {
   const auto place = find_place(path);
   if (!place.ok()) return complain(console, place.error().message, kExitFailed);
   ProgressBar bar(console.out, console.terminal);
-  const auto done =
-      place->daemon.client.post_lines("/v1/prefetch", target_of(*place),
-                                      [&](const auto& line) { bar.update(progress_of(line)); });
+  const auto done = place->daemon.client.post_lines(
+      "/v1/prefetch", target_of(*place), [&](const auto& line) { bar.update(progress_of(line)); });
   if (!done.ok()) {
     bar.clear();
     return complain(console, path + ": " + done.error().message, kExitFailed);
@@ -90,9 +89,10 @@ int run_evict(const std::vector<std::string>& paths, Console console) {
 int run_refresh(const std::string& mountpoint, Console console) {
   const auto place = find_place(mountpoint);
   if (!place.ok()) return complain(console, place.error().message, kExitFailed);
-  const auto answer = place->daemon.client.post("/v1/refresh", {{"mountpoint", place->mountpoint}},
-                                                kPatience);
-  if (!answer.ok()) return complain(console, mountpoint + ": " + answer.error().message, kExitFailed);
+  const auto answer =
+      place->daemon.client.post("/v1/refresh", {{"mountpoint", place->mountpoint}}, kPatience);
+  if (!answer.ok())
+    return complain(console, mountpoint + ": " + answer.error().message, kExitFailed);
   const auto failures = json_number(*answer, "/failures");
   console.out << fmt::format("{}: {} directories checked, {} entries changed", mountpoint,
                              json_number(*answer, "/directories_checked"),

@@ -78,17 +78,16 @@ void add_status(CLI::App& app, CommandLine& line) {
 }
 
 void add_contents(CLI::App& app, CommandLine& line) {
-  auto* prefetch =
-      app.add_subcommand("prefetch", "Fetch files, and directories with all below them, into the cache");
+  auto* prefetch = app.add_subcommand(
+      "prefetch", "Fetch files, and directories with all below them, into the cache");
   prefetch->add_option("PATH", line.paths, "files or directories on a lazyvol mount")->required();
   prefetch->callback([&line] {
     line.run = [&line](Console console) { return run_prefetch(line.paths, console); };
   });
   auto* evict = app.add_subcommand("evict", "Drop files, or all below directories, from the cache");
   evict->add_option("PATH", line.paths, "files or directories on a lazyvol mount")->required();
-  evict->callback([&line] {
-    line.run = [&line](Console console) { return run_evict(line.paths, console); };
-  });
+  evict->callback(
+      [&line] { line.run = [&line](Console console) { return run_evict(line.paths, console); }; });
   auto* refresh = app.add_subcommand("refresh", "Look now whether the origin has changed");
   refresh->add_option("MOUNTPOINT", line.mountpoint, "a lazyvol mount")->required();
   refresh->callback([&line] {
@@ -98,7 +97,6 @@ void add_contents(CLI::App& app, CommandLine& line) {
 
 void add_cache(CLI::App& app, CommandLine& line) {
   auto* cache = app.add_subcommand("cache", "Show, verify or shrink a block cache");
-  cache->require_subcommand(1);
   const auto add = [&](const char* name, const char* meaning) {
     auto* command = cache->add_subcommand(name, meaning);
     command->add_option("--cache-dir", line.cache_dir, "the cache (default: this user's)")
@@ -154,7 +152,8 @@ std::string without_unknown_options(const std::string& text) {
   return kept;
 }
 
-/// mount(8) passes "rw" to its helpers when nothing else was asked for, so here it asks for nothing.
+/// mount(8) passes "rw" to its helpers when nothing else was asked for, so here it asks for
+/// nothing.
 std::string without_rw(const std::string& text) {
   std::string padded = "," + text + ",";
   for (std::size_t at; (at = padded.find(",rw,")) != std::string::npos;) padded.erase(at, 3);
@@ -164,9 +163,12 @@ std::string without_rw(const std::string& text) {
 int helper_exit_status(MountFailure::Kind kind) {
   switch (kind) {
     case MountFailure::Kind::usage:
-    case MountFailure::Kind::permission: return 1;
-    case MountFailure::Kind::system: return 2;
-    case MountFailure::Kind::mount: return kExitMountFailure;
+    case MountFailure::Kind::permission:
+      return 1;
+    case MountFailure::Kind::system:
+      return 2;
+    case MountFailure::Kind::mount:
+      return kExitMountFailure;
   }
   return kExitMountFailure;
 }
@@ -174,9 +176,9 @@ int helper_exit_status(MountFailure::Kind kind) {
 }  // namespace
 
 int lazyvol_main(const std::vector<std::string>& arguments, Console console) {
-  CLI::App app("Mounts remote trees read-only and lazily, through a verified block cache.", "lazyvol");
+  CLI::App app("Mounts remote trees read-only and lazily, through a verified block cache.",
+               "lazyvol");
   app.set_version_flag("--version", "lazyvol " LAZYVOL_VERSION);
-  app.require_subcommand(1);
   app.footer("Exit status: 0 done, 1 failed, 2 usage, 32 nothing was mounted or unmounted.");
   CommandLine line;
   add_mount(app, line);
@@ -185,6 +187,9 @@ int lazyvol_main(const std::vector<std::string>& arguments, Console console) {
   add_contents(app, line);
   add_cache(app, line);
   if (auto status = parse_command_line(app, arguments, "lazyvol", console)) return *status;
+  if (!line.run) {  // asked here, so that an unknown word is named instead
+    return complain(console, "a command is needed (see lazyvol --help)", kExitUsage);
+  }
   return run_guarded([&] { return line.run(console); }, console, kExitFailed);
 }
 

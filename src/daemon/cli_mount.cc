@@ -12,6 +12,7 @@
 #include "daemon/launcher.h"
 #include "daemon/mount_info.h"
 #include "daemon/paths.h"
+#include "fuse/kernel_mount.h"
 #include "model/options.h"
 #include "model/source_url.h"
 
@@ -28,8 +29,12 @@ struct Prepared {
   std::string mountpoint;
 };
 
-MountFailure usage(const Error& error) { return {Kind::usage, error.message}; }
-MountFailure failure(const Error& error) { return {Kind::mount, error.message}; }
+MountFailure usage(const Error& error) {
+  return {Kind::usage, error.message};
+}
+MountFailure failure(const Error& error) {
+  return {Kind::mount, error.message};
+}
 
 /// A path in an option is relative to where the user stands; the daemon stands elsewhere.
 std::string absolute_option(const std::string& path) {
@@ -74,7 +79,7 @@ Result<std::string> check_mountpoint(const std::string& given, Console console) 
       return Error{Code::busy, "mountpoint " + given + ": busy, " + there->source +
                                    " is mounted there already"};
     }
-    LAZYVOL_TRY(unmount_directly(mountpoint, true));
+    LAZYVOL_TRY(fuse::unmount_path(mountpoint, true));
     console.err << "lazyvol: " << given << ": removed a mount whose daemon is gone" << std::endl;
   }
   struct stat info {};
@@ -91,9 +96,8 @@ std::optional<MountFailure> mount_by_daemon(const MountCommand& command, const P
   const ControlJson body{{"source", command.source},
                          {"mountpoint", prepared.mountpoint},
                          {"options", model::format_mount_options(prepared.options)}};
-  // The daemon keeps the deadline; this only bounds a daemon that hangs.
-  const auto patience = prepared.options.io_timeout * 2 + std::chrono::minutes(1);
-  const auto answer = client->post("/v1/mount", body, patience);
+  // The daemon keeps the deadline, so there is none here.
+  const auto answer = client->post("/v1/mount", body, std::chrono::milliseconds(0));
   if (!answer.ok()) return failure(answer.error());
   return std::nullopt;
 }
@@ -142,9 +146,8 @@ int run_umount(const std::string& given, bool lazy, Console console) {
   const std::string mountpoint = absolute_path(given);
   auto daemon = find_daemon_of_mount(runtime_dir(UserContext::current()), mountpoint);
   if (daemon.ok()) {
-    const auto answer =
-        daemon->client.post("/v1/umount", {{"mountpoint", mountpoint}, {"lazy", lazy}},
-                            std::chrono::minutes(1));
+    const auto answer = daemon->client.post(
+        "/v1/umount", {{"mountpoint", mountpoint}, {"lazy", lazy}}, std::chrono::minutes(1));
     return answer.ok() ? kExitOk : complain(console, answer.error().message, kExitMountFailure);
   }
   const auto mounts = read_mount_info();
@@ -153,7 +156,7 @@ int run_umount(const std::string& given, bool lazy, Console console) {
   if (there == nullptr || !there->lazyvol()) {
     return complain(console, given + ": is not a lazyvol mount", kExitMountFailure);
   }
-  const Status status = unmount_directly(mountpoint, lazy || is_dead_mount(mountpoint));
+  const Status status = fuse::unmount_path(mountpoint, lazy || is_dead_mount(mountpoint));
   return status.ok() ? kExitOk : complain(console, status.error().message, kExitMountFailure);
 }
 

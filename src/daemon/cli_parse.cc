@@ -22,8 +22,7 @@ std::string one_line(std::string_view text) {
 }
 
 std::optional<int> parse_command_line(CLI::App& app, const std::vector<std::string>& arguments,
-                                      std::string_view program, Console console,
-                                      int usage_status) {
+                                      std::string_view program, Console console, int usage_status) {
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
   try {
     app.parse(std::move(reversed));
@@ -48,6 +47,8 @@ std::vector<std::string> arguments_of(int argc, char** argv) {
   return {argv + std::min(argc, 1), argv + argc};
 }
 
-Console process_console() { return {std::cout, std::cerr, isatty(STDOUT_FILENO) == 1}; }
+Console process_console() {
+  return {std::cout, std::cerr, isatty(STDOUT_FILENO) == 1};
+}
 
 }  // namespace lazyvol::daemon

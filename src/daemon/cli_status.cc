@@ -41,11 +41,10 @@ void print_mount(std::ostream& out, const ControlJson& mount) {
                      base::format_size(fetched), json_number(mount, "/fetch/requests"),
                      size_at(mount, "/fetch/readahead_bytes"),
                      json_number(mount, "/fetch/retries"));
-  out << fmt::format("  metadata  {} lists ({} not modified), {} stats, {} stale served\n",
-                     json_number(mount, "/metadata/lists"),
-                     json_number(mount, "/metadata/not_modified"),
-                     json_number(mount, "/metadata/stats"),
-                     json_number(mount, "/metadata/stale_served"));
+  out << fmt::format(
+      "  metadata  {} lists ({} not modified), {} stats, {} stale served\n",
+      json_number(mount, "/metadata/lists"), json_number(mount, "/metadata/not_modified"),
+      json_number(mount, "/metadata/stats"), json_number(mount, "/metadata/stale_served"));
   out << fmt::format("  failures  {} of content, {} of metadata, {} stale\n",
                      json_number(mount, "/fetch/failures"),
                      json_number(mount, "/metadata/failures"), json_number(mount, "/fetch/stale"));
@@ -115,7 +114,8 @@ void print_dead_mounts(std::ostream& out) {
   if (!mounts.ok()) return;
   for (const auto& mount : *mounts) {
     if (!mount.lazyvol() || !is_dead_mount(mount.mountpoint)) continue;
-    out << "\n" << mount.source << " on " << mount.mountpoint << "\n  dead: its daemon is gone; "
+    out << "\n"
+        << mount.source << " on " << mount.mountpoint << "\n  dead: its daemon is gone; "
         << "`lazyvol umount " << mount.mountpoint << "` removes it\n";
   }
 }

@@ -23,7 +23,9 @@ std::string text_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-ControlResponse ok(const Json& body) { return {200, text_of(body) + "\n"}; }
+ControlResponse ok(const Json& body) {
+  return {200, text_of(body) + "\n"};
+}
 
 std::string error_line(const Error& error) {
   return text_of({{"error", {{"code", to_string(error.code)}, {"message", error.message}}}});
@@ -33,7 +35,8 @@ std::string error_line(const Error& error) {
 class Fields {
  public:
   /// Errors: invalid_argument for anything but a JSON object with fields of `known`.
-  static Result<Fields> parse(const std::string& body, std::initializer_list<std::string_view> known) {
+  static Result<Fields> parse(const std::string& body,
+                              std::initializer_list<std::string_view> known) {
     Fields fields;
     fields.json_ = body.empty() ? Json::object() : Json::parse(body, nullptr, false);
     if (!fields.json_.is_object()) {
@@ -134,9 +137,9 @@ ControlApi::ControlApi(Runtime& runtime, MountTable& mounts)
 ControlResponse ControlApi::handle(const ControlRequest& request) {
   using Handler = ControlResponse (ControlApi::*)(const ControlRequest&);
   static const std::map<std::string_view, Handler> kPosts{
-      {"/v1/mount", &ControlApi::mount},         {"/v1/umount", &ControlApi::umount},
-      {"/v1/refresh", &ControlApi::refresh},     {"/v1/evict", &ControlApi::evict},
-      {"/v1/prefetch", &ControlApi::prefetch},   {"/v1/cache/check", &ControlApi::check},
+      {"/v1/mount", &ControlApi::mount},       {"/v1/umount", &ControlApi::umount},
+      {"/v1/refresh", &ControlApi::refresh},   {"/v1/evict", &ControlApi::evict},
+      {"/v1/prefetch", &ControlApi::prefetch}, {"/v1/cache/check", &ControlApi::check},
       {"/v1/cache/trim", &ControlApi::trim},
   };
   const bool status_path = request.path == "/v1/status";
@@ -152,8 +155,8 @@ ControlResponse ControlApi::handle(const ControlRequest& request) {
 DaemonStatus ControlApi::status() const {
   DaemonStatus status;
   status.cache_dir = runtime_.options().cache_dir.string();
-  status.uptime = std::chrono::duration_cast<std::chrono::seconds>(
-      std::chrono::steady_clock::now() - started_);
+  status.uptime =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_);
   fill_process_gauges(status);
   status.memory_target = runtime_.options().memory_target;
   status.cache = runtime_.cache().stats();

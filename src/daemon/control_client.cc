@@ -52,8 +52,8 @@ Error curl_error(CURLcode code, const std::filesystem::path& socket) {
     case CURLE_OPERATION_TIMEDOUT:
       return {Code::timed_out, "lazyvold on " + socket.string() + " does not answer"};
     default:
-      return {Code::io_error,
-              "lazyvold on " + socket.string() + ": the connection broke: " + curl_easy_strerror(code)};
+      return {Code::io_error, "lazyvold on " + socket.string() +
+                                  ": the connection broke: " + curl_easy_strerror(code)};
   }
 }
 
@@ -117,7 +117,9 @@ Result<ControlJson> ControlClient::post_lines(
   return last;
 }
 
-Result<ControlJson> ControlClient::status() const { return get("/v1/status", kStatusTimeout); }
+Result<ControlJson> ControlClient::status() const {
+  return get("/v1/status", kStatusTimeout);
+}
 
 std::vector<LiveDaemon> find_daemons(const std::filesystem::path& runtime) {
   std::vector<LiveDaemon> daemons;

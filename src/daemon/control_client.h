@@ -21,13 +21,14 @@ class ControlClient {
   explicit ControlClient(std::filesystem::path socket) : socket_(std::move(socket)) {}
   const std::filesystem::path& socket() const { return socket_; }
 
-  /// Errors: unreachable (nobody listens), timed_out, access_denied, what the daemon answered, io_error
-  /// when the answer makes no sense.
+  /// `timeout` 0 waits for ever. Errors: unreachable (nobody listens), timed_out, access_denied,
+  /// what the daemon answered, io_error when the answer makes no sense.
   Result<ControlJson> get(const std::string& path, std::chrono::milliseconds timeout) const;
   Result<ControlJson> post(const std::string& path, const ControlJson& body,
                            std::chrono::milliseconds timeout) const;
-  /// Calls `line` for each JSON object of a streamed answer; waits as long as it takes. Ends early when
-  /// the process is killed: the daemon then sees the connection close. The last line is answered.
+  /// Calls `line` for each JSON object of a streamed answer; waits as long as it takes. Ends early
+  /// when the process is killed: the daemon then sees the connection close. The last line is
+  /// answered.
   Result<ControlJson> post_lines(const std::string& path, const ControlJson& body,
                                  const std::function<void(const ControlJson&)>& line) const;
 
@@ -54,7 +55,8 @@ std::vector<LiveDaemon> find_daemons(const std::filesystem::path& runtime);
 Result<LiveDaemon> find_daemon_of_mount(const std::filesystem::path& runtime,
                                         const std::string& mountpoint);
 
-/// The number, text or flag at a JSON pointer ("/cache/bytes"); 0, "" or false when it is not there.
+/// The number, text or flag at a JSON pointer ("/cache/bytes"); 0, "" or false when it is not
+/// there.
 std::uint64_t json_number(const ControlJson& json, const char* pointer);
 std::string json_text(const ControlJson& json, const char* pointer);
 bool json_flag(const ControlJson& json, const char* pointer);

@@ -91,20 +91,27 @@ Result<int> listen_on(const std::filesystem::path& path) {
 unsigned http_status(Code code) {
   switch (code) {
     case Code::invalid_argument:
-    case Code::name_too_long: return 400;
-    case Code::access_denied: return 403;
-    case Code::not_found: return 404;
+    case Code::name_too_long:
+      return 400;
+    case Code::access_denied:
+      return 403;
+    case Code::not_found:
+      return 404;
     case Code::busy:
-    case Code::already_exists: return 409;
-    case Code::too_large: return 413;
-    default: return 500;
+    case Code::already_exists:
+      return 409;
+    case Code::too_large:
+      return 413;
+    default:
+      return 500;
   }
 }
 
 }  // namespace
 
 ControlResponse error_response(const Error& error) {
-  const nlohmann::json body{{"error", {{"code", to_string(error.code)}, {"message", error.message}}}};
+  const nlohmann::json body{
+      {"error", {{"code", to_string(error.code)}, {"message", error.message}}}};
   return {http_status(error.code),
           body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"};
 }
@@ -130,8 +137,7 @@ void LineStream::finish(std::string line) {
 
 std::optional<std::string> LineStream::next(std::chrono::milliseconds wait) {
   auto state = state_.lock();
-  wake_.wait_for(state.native(), wait,
-                 [&] { return state->finished || !state->progress.empty(); });
+  wake_.wait_for(state.native(), wait, [&] { return state->finished || !state->progress.empty(); });
   if (!state->progress.empty()) return std::exchange(state->progress, {});
   if (!state->finished) {
     if (stop_.stop_requested()) return std::nullopt;  // nobody waits for the last line
@@ -172,7 +178,8 @@ MHD_Result ControlServer::Impl::send(MHD_Connection* connection, ControlResponse
     streams.lock()->insert(stream);
     if (stopping.stop_requested()) stream->request_stop();
     auto* pull = new Pull{stream, {}, [this, stream] { streams.lock()->erase(stream); }};
-    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, pull_line, pull, free_pull);
+    response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, pull_line, pull, free_pull);
     if (response == nullptr) free_pull(pull);
   } else {
     response = MHD_create_response_from_buffer(answer.body.size(), answer.body.data(),
@@ -205,8 +212,7 @@ MHD_Result ControlServer::Impl::on_request(MHD_Connection* connection, const cha
   if (arriving.bytes > kMaxControlBody) {
     return send(connection, error_response({Code::too_large, "the request body exceeds 64 KiB"}));
   }
-  return send(connection,
-              handler({method, url, std::move(arriving.body), stopping.get_token()}));
+  return send(connection, handler({method, url, std::move(arriving.body), stopping.get_token()}));
 }
 
 Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::filesystem::path& socket,
@@ -230,7 +236,9 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::filesyste
 
 ControlServer::ControlServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-ControlServer::~ControlServer() { stop(); }
+ControlServer::~ControlServer() {
+  stop();
+}
 
 void ControlServer::stop() {
   if (impl_->daemon == nullptr) return;

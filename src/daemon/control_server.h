@@ -22,14 +22,14 @@ inline constexpr std::size_t kMaxControlBody = 64 * 1024;
 inline constexpr unsigned kMaxControlConnections = 64;
 
 struct ControlRequest {
-  std::string method;  ///< "GET", "POST"
-  std::string path;    ///< decoded, without the query
-  std::string body;    ///< at most kMaxControlBody bytes
+  std::string method;    ///< "GET", "POST"
+  std::string path;      ///< decoded, without the query
+  std::string body;      ///< at most kMaxControlBody bytes
   std::stop_token stop;  ///< requested when the server stops
 };
 
-/// An answer that grows: JSON lines from any thread to one client. Holds one progress line at most (a
-/// slow client sees fewer), so it never grows. Thread-safe.
+/// An answer that grows: JSON lines from any thread to one client. Holds one progress line at most
+/// (a slow client sees fewer), so it never grows. Thread-safe.
 class LineStream {
  public:
   /// Offers a progress line; replaces one that was not sent yet.
@@ -40,8 +40,8 @@ class LineStream {
   std::stop_token stop_token() const { return stop_.get_token(); }
   void request_stop() { stop_.request_stop(); }
 
-  /// The next bytes to send, waiting up to `wait` for one; an empty line ("\n") when nothing came, so
-  /// that a client that has gone is noticed. nullopt at the end.
+  /// The next bytes to send, waiting up to `wait` for one; an empty line ("\n") when nothing came,
+  /// so that a client that has gone is noticed. nullopt at the end.
   std::optional<std::string> next(std::chrono::milliseconds wait);
 
  private:
@@ -63,12 +63,13 @@ struct ControlResponse {
 /// Called on the connection's own thread; may block. Must not throw.
 using ControlHandler = std::function<ControlResponse(const ControlRequest&)>;
 
-/// Listens while it lives. Only the daemon's own user and root are answered (SO_PEERCRED); others get
-/// 403. A body above kMaxControlBody gets 413.
+/// Listens while it lives. Only the daemon's own user and root are answered (SO_PEERCRED); others
+/// get 403. A body above kMaxControlBody gets 413.
 class ControlServer {
  public:
-  /// Binds `socket` (mode 0600), replacing what a dead daemon left there: the caller already holds the
-  /// cache directory, so nobody else can be alive behind it. Errors: those of bind(2), io_error.
+  /// Binds `socket` (mode 0600), replacing what a dead daemon left there: the caller already holds
+  /// the cache directory, so nobody else can be alive behind it. Errors: those of bind(2),
+  /// io_error.
   static Result<std::unique_ptr<ControlServer>> start(const std::filesystem::path& socket,
                                                       ControlHandler handler);
   /// As stop().

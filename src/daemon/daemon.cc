@@ -34,7 +34,9 @@ Daemon::Daemon(std::unique_ptr<Runtime> runtime, std::filesystem::path socket)
       mounts_(*runtime_),
       api_(*runtime_, mounts_) {}
 
-Daemon::~Daemon() { stop(); }
+Daemon::~Daemon() {
+  stop();
+}
 
 void Daemon::refresh_all() {
   for (const auto& mount : mounts_.list()) {

@@ -58,8 +58,9 @@ void block_daemon_signals();
 /// left. Then stops `daemon`.
 void serve_until_signal(Daemon& daemon, bool until_unmounted);
 
-/// Process-wide settings of a daemon: no core dumps (they would hold secrets), as many open files as
-/// allowed, one malloc arena (many arenas multiply the memory of short-lived blocks), files private.
+/// Process-wide settings of a daemon: no core dumps (they would hold secrets), as many open files
+/// as allowed, one malloc arena (many arenas multiply the memory of short-lived blocks), files
+/// private.
 void apply_process_settings();
 
 }  // namespace lazyvol::daemon

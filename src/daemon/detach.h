@@ -25,9 +25,9 @@ class StartReport {
 };
 
 /// Forks; the child gets a session of its own, / as working directory and /dev/null as stdin and
-/// stdout, runs `body` and ends with its answer. The parent waits for the report and answers with the
-/// exit status and the message to print (empty for success). A child that dies without a word is a
-/// failure. Call it before any thread exists; returns in the parent only.
+/// stdout, runs `body` and ends with its answer. The parent waits for the report and answers with
+/// the exit status and the message to print (empty for success). A child that dies without a word
+/// is a failure. Call it before any thread exists; returns in the parent only.
 struct DetachResult {
   int status = 0;
   std::string message;

@@ -50,8 +50,9 @@ class StartLock {
 };
 
 std::vector<std::string> command_line(const LaunchOptions& options) {
-  std::vector<std::string> words{find_lazyvold().string(), "--cache-dir", options.cache_dir.string(),
-                                 "--runtime-dir", options.runtime_dir.string()};
+  std::vector<std::string> words{find_lazyvold().string(), "--cache-dir",
+                                 options.cache_dir.string(), "--runtime-dir",
+                                 options.runtime_dir.string()};
   const auto add = [&](const char* name, std::string value) {
     words.emplace_back(name);
     words.push_back(std::move(value));
@@ -129,7 +130,8 @@ Result<ControlClient> ensure_daemon(const LaunchOptions& options) {
   LAZYVOL_TRY_ASSIGN(auto socket, control_socket_path(options.runtime_dir, options.cache_dir));
   ControlClient client(socket);
   if (client.status().ok()) return client;
-  LAZYVOL_TRY_ASSIGN(const auto lock, StartLock::take(fs::path(socket).replace_extension(".start")));
+  LAZYVOL_TRY_ASSIGN(const auto lock,
+                     StartLock::take(fs::path(socket).replace_extension(".start")));
   if (client.status().ok()) return client;  // somebody else started it meanwhile
   LAZYVOL_TRY(run_lazyvold(options));
   LAZYVOL_TRY_ASSIGN(const auto status, client.status());

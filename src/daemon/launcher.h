@@ -19,14 +19,14 @@ struct LaunchOptions {
   std::optional<std::uint64_t> memory_target;
 };
 
-/// The lazyvold beside the running program, else the one on PATH, else the installed one; as a word for
-/// posix_spawnp.
+/// The lazyvold beside the running program, else the one on PATH, else the installed one; as a word
+/// for posix_spawnp.
 std::filesystem::path find_lazyvold();
 
-/// A client of the daemon that owns options.cache_dir; starts one when none answers and waits until it
-/// does. Callers at the same time start one only (a lock file in the runtime directory).
-/// Errors: those of prepare_runtime_dir, not_found (no lazyvold to run), and the daemon's own line when
-/// it cannot start.
+/// A client of the daemon that owns options.cache_dir; starts one when none answers and waits until
+/// it does. Callers at the same time start one only (a lock file in the runtime directory). Errors:
+/// those of prepare_runtime_dir, not_found (no lazyvold to run), and the daemon's own line when it
+/// cannot start.
 Result<ControlClient> ensure_daemon(const LaunchOptions& options);
 
 }  // namespace lazyvol::daemon

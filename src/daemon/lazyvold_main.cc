@@ -34,7 +34,8 @@ struct Words {
 };
 
 void describe(CLI::App& app, Words& words) {
-  app.add_option("--cache-dir", words.cache_dir, "directory of the block cache, owned by this daemon")
+  app.add_option("--cache-dir", words.cache_dir,
+                 "directory of the block cache, owned by this daemon")
       ->type_name("DIR");
   app.add_option("--runtime-dir", words.runtime_dir,
                  "directory of the control socket (default: $LAZYVOL_RUNTIME_DIR, /run/lazyvol or "
@@ -48,9 +49,10 @@ void describe(CLI::App& app, Words& words) {
   app.add_option("--memory-target", words.memory_target,
                  "bound for bytes in flight and caches in memory (default 256M)")
       ->type_name("SIZE");
-  app.add_option("--log-file", words.log_file,
-                 "append the log to this file (default: lazyvold.log in the cache directory; stderr "
-                 "with -f)")
+  app.add_option(
+         "--log-file", words.log_file,
+         "append the log to this file (default: lazyvold.log in the cache directory; stderr "
+         "with -f)")
       ->type_name("FILE");
   app.add_option("--log-level", words.log_level, "debug, info, warn or error")
       ->type_name("LEVEL")
@@ -92,8 +94,9 @@ Result<DaemonOptions> understand(const Words& words) {
     auto size = base::parse_size(words.memory_target);
     if (!size.ok()) return size.error().in("--memory-target");
     if (*size < kLeastMemoryTarget) {
-      return Error{Code::invalid_argument, "--memory-target: at least " +
-                                               base::format_size(kLeastMemoryTarget) + " is needed"};
+      return Error{
+          Code::invalid_argument,
+          "--memory-target: at least " + base::format_size(kLeastMemoryTarget) + " is needed"};
     }
     options.runtime.memory_target = *size;
   }
@@ -173,9 +176,10 @@ int run_detached(const DaemonOptions& options, bool log_asked_for, Console conso
 }  // namespace
 
 int lazyvold_main(const std::vector<std::string>& arguments, Console console) {
-  CLI::App app("Serves lazyvol mounts over one cache directory. `lazyvol mount` starts it when it is "
-               "needed.",
-               "lazyvold");
+  CLI::App app(
+      "Serves lazyvol mounts over one cache directory. `lazyvol mount` starts it when it is "
+      "needed.",
+      "lazyvold");
   app.set_version_flag("--version", "lazyvold " LAZYVOL_VERSION);
   Words words;
   describe(app, words);

@@ -1,13 +1,8 @@
 #include "daemon/mount_info.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <spawn.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -15,8 +10,6 @@
 #include <fstream>
 #include <sstream>
 #include <system_error>
-
-extern char** environ;
 
 namespace lazyvol::daemon {
 namespace fs = std::filesystem;
@@ -134,35 +127,6 @@ std::string absolute_path(const std::string& path) {
 bool is_dead_mount(const std::string& mountpoint) {
   struct stat info {};
   return stat(mountpoint.c_str(), &info) != 0 && errno == ENOTCONN;
-}
-
-namespace {
-
-Status run_fusermount(const std::string& mountpoint, bool lazy) {
-  std::vector<std::string> words{"fusermount3", "-u", "-q"};
-  if (lazy) words.emplace_back("-z");
-  words.emplace_back("--");
-  words.push_back(mountpoint);
-  std::vector<char*> argv;
-  for (auto& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  pid_t pid = 0;
-  if (const int error = posix_spawnp(&pid, argv[0], nullptr, nullptr, argv.data(), environ)) {
-    return errno_error(error, "fusermount3 (package fuse3)");
-  }
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
-  return Error{Code::busy, mountpoint + ": fusermount3 could not unmount it (busy?)"};
-}
-
-}  // namespace
-
-Status unmount_directly(const std::string& mountpoint, bool lazy) {
-  if (umount2(mountpoint.c_str(), (lazy ? MNT_DETACH : 0) | UMOUNT_NOFOLLOW) == 0) return {};
-  if (errno != EPERM) return errno_error(errno, "unmount " + mountpoint);
-  return run_fusermount(mountpoint, lazy);
 }
 
 }  // namespace lazyvol::daemon

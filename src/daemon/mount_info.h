@@ -15,10 +15,10 @@ namespace lazyvol::daemon {
 inline constexpr std::string_view kFuseType = "fuse.lazyvol";
 
 struct MountInfo {
-  std::string device;      ///< "MAJOR:MINOR": the same for every bind mount of a file system
-  std::string root;        ///< the directory of the file system that shows here; "/" unless bound
+  std::string device;  ///< "MAJOR:MINOR": the same for every bind mount of a file system
+  std::string root;    ///< the directory of the file system that shows here; "/" unless bound
   std::string mountpoint;
-  std::string type;        ///< "fuse.lazyvol" for ours
+  std::string type;  ///< "fuse.lazyvol" for ours
   std::string source;
   bool lazyvol() const { return type == kFuseType; }
 };
@@ -38,20 +38,17 @@ struct MountedPath {
 
 /// Where the absolute, normal `path` lies. Sees through bind mounts.
 /// Errors: invalid_argument when that is not a lazyvol mount.
-Result<MountedPath> find_mounted_path(const std::vector<MountInfo>& mounts, const std::string& path);
+Result<MountedPath> find_mounted_path(const std::vector<MountInfo>& mounts,
+                                      const std::string& path);
 
 /// The mount that is visible at exactly `mountpoint` (the last one made there), or nullptr.
 const MountInfo* mount_at(const std::vector<MountInfo>& mounts, std::string_view mountpoint);
 
-/// `path` made absolute: symlinks resolved as far as the file system answers, else by its text alone
-/// (a dead mount answers nothing).
+/// `path` made absolute: symlinks resolved as far as the file system answers, else by its text
+/// alone (a dead mount answers nothing).
 std::string absolute_path(const std::string& path);
 
 /// True when the kernel says that nobody serves `mountpoint` any more (ENOTCONN).
 bool is_dead_mount(const std::string& mountpoint);
-
-/// Takes a mount away without its daemon: umount2(2) as root, else `fusermount3 -u`.
-/// Errors: busy, access_denied, …
-Status unmount_directly(const std::string& mountpoint, bool lazy);
 
 }  // namespace lazyvol::daemon

@@ -98,8 +98,8 @@ Result<MountTable::MountPtr> MountTable::reserve(const MountRequest& request,
 
 Status MountTable::assemble(Mount& mount, const MountRequest& request) {
   LAZYVOL_TRY_ASSIGN(const auto url, model::parse_source_url(request.source));
-  LAZYVOL_TRY_ASSIGN(mount.origin, source::make_source(url, request.options,
-                                                       runtime_.source_environment()));
+  LAZYVOL_TRY_ASSIGN(mount.origin,
+                     source::make_source(url, request.options, runtime_.source_environment()));
   LAZYVOL_TRY_ASSIGN(mount.volume,
                      volume::LiveVolume::open(mount.volume_name, mount.origin, request.options,
                                               runtime_.volume_environment()));
@@ -166,11 +166,11 @@ void MountTable::reap(const std::string& mountpoint, std::uint64_t id) {
   base::log_info("{} was unmounted from outside", mountpoint);
 }
 
-/// From the kernel inwards: no request comes once the session is gone, no callback once the volume
-/// has stopped.
+/// The volume stops first, which fails what still waits for a slow origin: the session's end waits
+/// for its calls.
 void MountTable::dismantle(Mount& mount) {
-  mount.session.reset();
   if (mount.volume) mount.volume->stop();
+  mount.session.reset();
   mount.volume.reset();
   mount.origin.reset();
 }
@@ -194,7 +194,8 @@ void MountTable::unmount_all() {
 std::vector<MountStatus> MountTable::list() const {
   std::vector<MountStatus> list;
   const auto now = std::chrono::steady_clock::now();
-  // Under the lock: a mount that is in the table is whole. Statistics are counters, read in no time.
+  // Under the lock: a mount that is in the table is whole. Statistics are counters, read in no
+  // time.
   auto state = state_.lock();
   for (const auto& [mountpoint, mount] : state->mounts) {
     if (mount->phase == Phase::mounting) continue;

@@ -21,16 +21,16 @@ namespace lazyvol::daemon {
 inline constexpr std::size_t kMaxMounts = 1024;
 
 struct MountRequest {
-  std::string source;       ///< as typed
-  std::string mountpoint;   ///< absolute, without symlinks
+  std::string source;      ///< as typed
+  std::string mountpoint;  ///< absolute, without symlinks
   model::MountOptions options;
 };
 
 /// One mount as `lazyvol status` shows it.
 struct MountStatus {
-  std::string source;       ///< without credentials
+  std::string source;  ///< without credentials
   std::string mountpoint;
-  std::string options;      ///< those that differ from the defaults
+  std::string options;  ///< those that differ from the defaults
   std::chrono::seconds age{0};
   SourceTraits traits;
   fuse::SessionStats session;

@@ -56,21 +56,19 @@ Status prepare_runtime_dir(const fs::path& dir, const UserContext& user) {
     return Error{Code::access_denied, name + ": is not a directory (a symlink will not do)"};
   }
   if (info.st_uid != user.uid) {
-    return Error{Code::access_denied, fmt::format("{}: belongs to uid {}, not to uid {}", name,
-                                                  info.st_uid, user.uid)};
+    return Error{Code::access_denied,
+                 fmt::format("{}: belongs to uid {}, not to uid {}", name, info.st_uid, user.uid)};
   }
   if ((info.st_mode & 077) != 0) {
-    return Error{Code::access_denied,
-                 fmt::format("{}: mode {:04o} lets others in; chmod 0700 {}", name,
-                             info.st_mode & 07777, dir.string())};
+    return Error{Code::access_denied, fmt::format("{}: mode {:04o} lets others in; chmod 0700 {}",
+                                                  name, info.st_mode & 07777, dir.string())};
   }
   return {};
 }
 
 Result<fs::path> control_socket_path(const fs::path& runtime, const fs::path& canonical_cache) {
   const std::string& text = canonical_cache.native();
-  fs::path socket =
-      runtime / fmt::format("{:016x}.sock", XXH3_64bits(text.data(), text.size()));
+  fs::path socket = runtime / fmt::format("{:016x}.sock", XXH3_64bits(text.data(), text.size()));
   constexpr std::size_t kLimit = sizeof(sockaddr_un::sun_path) - 1;
   if (socket.native().size() > kLimit) {
     return Error{Code::name_too_long,

@@ -27,8 +27,8 @@ struct UserContext {
 /// Errors: invalid_argument when neither XDG_CACHE_HOME nor HOME is set.
 Result<std::filesystem::path> default_cache_dir(const UserContext& user);
 
-/// `dir` made absolute and free of symlinks, as far as it exists: the same text before and after the
-/// directory is made.
+/// `dir` made absolute and free of symlinks, as far as it exists: the same text before and after
+/// the directory is made.
 Result<std::filesystem::path> canonical_cache_dir(const std::filesystem::path& dir);
 
 /// $LAZYVOL_RUNTIME_DIR; else /run/lazyvol (root), $XDG_RUNTIME_DIR/lazyvol, or /tmp/lazyvol-UID.
@@ -44,8 +44,8 @@ Status prepare_runtime_dir(const std::filesystem::path& dir, const UserContext& 
 Result<std::filesystem::path> control_socket_path(const std::filesystem::path& runtime,
                                                   const std::filesystem::path& canonical_cache);
 
-/// All control sockets in `runtime`, sorted; empty when there is no such directory. Some may be left
-/// over from a daemon that died.
+/// All control sockets in `runtime`, sorted; empty when there is no such directory. Some may be
+/// left over from a daemon that died.
 std::vector<std::filesystem::path> list_control_sockets(const std::filesystem::path& runtime);
 
 }  // namespace lazyvol::daemon

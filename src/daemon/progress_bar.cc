@@ -40,10 +40,10 @@ std::string render_progress(const PrefetchProgress& p, std::chrono::milliseconds
       found == 0 ? 0.0 : static_cast<double>(p.bytes_done) / static_cast<double>(found);
   const auto full = static_cast<std::size_t>(share * static_cast<double>(kBarColumns));
   const std::uint64_t speed = per_second(p.bytes_done, elapsed);
-  std::string line = fmt::format(
-      "[{:#<{}}{:.<{}}] {}/{} files  {} / {}  {}/s", "", full, "", kBarColumns - full, p.files_done,
-      p.files_found, base::format_size(p.bytes_done), base::format_size(found),
-      base::format_size(speed));
+  std::string line =
+      fmt::format("[{:#<{}}{:.<{}}] {}/{} files  {} / {}  {}/s", "", full, "", kBarColumns - full,
+                  p.files_done, p.files_found, base::format_size(p.bytes_done),
+                  base::format_size(found), base::format_size(speed));
   if (speed > 0 && found > p.bytes_done) {
     line += "  ETA " + short_time((found - p.bytes_done + speed - 1) / speed);
   }
@@ -73,7 +73,8 @@ void ProgressBar::clear() {
 
 void ProgressBar::finish(const std::string& label, const PrefetchProgress& p) {
   clear();
-  out_ << fmt::format("{}: {} files, {}, {}/s", label, p.files_done, base::format_size(p.bytes_done),
+  out_ << fmt::format("{}: {} files, {}, {}/s", label, p.files_done,
+                      base::format_size(p.bytes_done),
                       base::format_size(per_second(p.bytes_done, elapsed())));
   if (p.failures > 0) out_ << fmt::format(", {} failed", p.failures);
   out_ << std::endl;

@@ -10,8 +10,8 @@
 
 namespace lazyvol::daemon {
 
-/// "[####....] 12/40 files  3.4 MiB / 10.0 MiB  1.2 MiB/s  ETA 6s", at most `width` columns. The bar has
-/// no length while nothing is known to be found. Pure.
+/// "[####....] 12/40 files  3.4 MiB / 10.0 MiB  1.2 MiB/s  ETA 6s", at most `width` columns. The
+/// bar has no length while nothing is known to be found. Pure.
 std::string render_progress(const PrefetchProgress& progress, std::chrono::milliseconds elapsed,
                             std::size_t width);
 

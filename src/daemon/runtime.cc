@@ -15,7 +15,9 @@ namespace {
 constexpr std::size_t kBlockingThreads = 8;
 constexpr std::size_t kWorkThreads = 2;
 
-std::size_t disk_threads() { return std::clamp(std::thread::hardware_concurrency(), 2U, 8U); }
+std::size_t disk_threads() {
+  return std::clamp(std::thread::hardware_concurrency(), 2U, 8U);
+}
 
 net::HttpEngineOptions http_options() {
   net::HttpEngineOptions options;
@@ -32,7 +34,8 @@ Result<std::unique_ptr<Runtime>> Runtime::open(const RuntimeOptions& options) {
   cache_options.max_bytes = options.cache_size;
   cache_options.free_space_ratio = options.free_space_ratio;
   // Bytes that wait for the disk are memory, too: a quarter of the target may be such.
-  cache_options.max_dirty_bytes = std::min(cache_options.max_dirty_bytes, options.memory_target / 4);
+  cache_options.max_dirty_bytes =
+      std::min(cache_options.max_dirty_bytes, options.memory_target / 4);
   LAZYVOL_TRY_ASSIGN(auto cache, cache::BlockCache::open(std::move(cache_options)));
   return std::unique_ptr<Runtime>(new Runtime(options, std::move(cache)));
 }
@@ -58,7 +61,9 @@ Runtime::~Runtime() {
   }
 }
 
-source::SourceEnvironment Runtime::source_environment() { return {*http_, timer_, blocking_}; }
+source::SourceEnvironment Runtime::source_environment() {
+  return {*http_, timer_, blocking_};
+}
 
 volume::LiveVolumeEnvironment Runtime::volume_environment() {
   fetch::FetchEnvironment fetch{cache_, timer_, disk_, options_.memory_target / 2};

@@ -1,7 +1,7 @@
 // What all mounts of a daemon share: the cache, the network, the threads.
 //
-// Threads: "lv-disk-i" (checksums, cache writes), "lv-block-i" (sources that block), "lv-work-i" (index
-// writes, notifications, unmounts), "lv-timer", and the transfer thread of net::HttpEngine.
+// Threads: "lv-disk-i" (checksums, cache writes), "lv-block-i" (sources that block), "lv-work-i"
+// (index writes, notifications, unmounts), "lv-timer", and the transfer thread of net::HttpEngine.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +42,8 @@ struct CacheLimits {
   bool operator==(const CacheLimits&) const = default;
 };
 
-/// Owns the shared parts. Destruction stops threads in the order that lets none of them reach a part
-/// that is gone; whoever uses the environments (mounts) ends before. Thread-safe.
+/// Owns the shared parts. Destruction stops threads in the order that lets none of them reach a
+/// part that is gone; whoever uses the environments (mounts) ends before. Thread-safe.
 class Runtime {
  public:
   /// Opens the cache directory (made when missing) and starts the threads.

@@ -88,19 +88,20 @@ Json limits_json(const DaemonStatus& s) {
 std::string status_to_json(const DaemonStatus& s) {
   Json mounts = Json::array();
   for (const auto& mount : s.mounts) mounts.push_back(mount_json(mount));
-  const Json body{{"version", LAZYVOL_VERSION},
-                  {"worker",
-                   {{"pid", s.pid}, {"uptime_seconds", s.uptime.count()}, {"rss_bytes", s.rss_bytes}}},
-                  {"mounts", std::move(mounts)},
-                  {"cache", cache_json(s.cache_dir, s.cache)},
-                  {"network",
-                   {{"requests", s.http.requests},
-                    {"failures", s.http.failures},
-                    {"connections_opened", s.http.connections_opened},
-                    {"bytes_received", s.http.bytes_received},
-                    {"in_flight", s.http.in_flight},
-                    {"queued", s.http.queued}}},
-                  {"limits", limits_json(s)}};
+  const Json body{
+      {"version", LAZYVOL_VERSION},
+      {"worker",
+       {{"pid", s.pid}, {"uptime_seconds", s.uptime.count()}, {"rss_bytes", s.rss_bytes}}},
+      {"mounts", std::move(mounts)},
+      {"cache", cache_json(s.cache_dir, s.cache)},
+      {"network",
+       {{"requests", s.http.requests},
+        {"failures", s.http.failures},
+        {"connections_opened", s.http.connections_opened},
+        {"bytes_received", s.http.bytes_received},
+        {"in_flight", s.http.in_flight},
+        {"queued", s.http.queued}}},
+      {"limits", limits_json(s)}};
   return body.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <sstream>
 #include <string>
 
@@ -18,8 +19,7 @@ PrefetchProgress progress(std::uint64_t files_done, std::uint64_t files_found,
 
 TEST(RenderProgress, ShowsShareSpeedAndTimeLeft) {
   const auto line = render_progress(progress(5, 10, 10 << 20, 20 << 20), seconds(10), 200);
-  EXPECT_EQ(line,
-            "[##########..........] 5/10 files  10.0 MiB / 20.0 MiB  1.0 MiB/s  ETA 10s");
+  EXPECT_EQ(line, "[##########..........] 5/10 files  10.0 MiB / 20.0 MiB  1.0 MiB/s  ETA 10s");
 }
 
 TEST(RenderProgress, BeginsWithNothing) {
@@ -51,8 +51,9 @@ TEST(ProgressBar, PrintsOneLineWhereThereIsNoTerminal) {
   bar.update(progress(1, 2, 10, 20));
   EXPECT_EQ(out.str(), "");
   bar.finish("dir", progress(2, 2, 20, 20));
-  EXPECT_TRUE(out.str().starts_with("dir: 2 files, 20 B, ")) << out.str();
-  EXPECT_EQ(std::count(out.str().begin(), out.str().end(), '\n'), 1);
+  const std::string text = out.str();
+  EXPECT_TRUE(text.starts_with("dir: 2 files, 20 B, ")) << text;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
 }
 
 TEST(ProgressBar, DrawsInPlaceOnATerminalAndWipesItself) {

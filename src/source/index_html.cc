@@ -56,6 +56,7 @@ class PageReader {
     if (element == "title" && title_.empty()) heading_ = &title_;
     if (element == "h1" && h1_.empty()) heading_ = &h1_;
     if (element == "tr" || element == "li") end_row();
+    if (element == "td") text(" ");
     if (attribute(attributes, "id") == "summary") caddy_ = true;
     if (element != "a") return;
     end_row();

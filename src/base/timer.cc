@@ -6,7 +6,9 @@ namespace lazyvol::base {
 
 TimerQueue::TimerQueue() : thread_([this] { run(); }) {}
 
-TimerQueue::~TimerQueue() { stop(); }
+TimerQueue::~TimerQueue() {
+  stop();
+}
 
 TimerQueue::Id TimerQueue::after(std::chrono::milliseconds delay, std::function<void()> task) {
   const Monotonic when = system_clock().now() + delay;

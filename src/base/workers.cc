@@ -15,7 +15,9 @@ Workers::Workers(std::string name, std::size_t threads) {
   }
 }
 
-Workers::~Workers() { stop(); }
+Workers::~Workers() {
+  stop();
+}
 
 bool Workers::submit(std::function<void()> task) {
   {
@@ -35,7 +37,9 @@ void Workers::stop() {
   }
 }
 
-std::size_t Workers::queued() const { return state_.lock()->tasks.size(); }
+std::size_t Workers::queued() const {
+  return state_.lock()->tasks.size();
+}
 
 void Workers::run(const std::string& name) {
   name_this_thread(name);

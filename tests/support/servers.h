@@ -1,5 +1,6 @@
-// Real servers for tests and benches: each starts on a free loopback port, is waited for, and stops by
-// the pid it wrote. On failure the log is printed. A server that is not installed fails the test.
+// Real servers for tests and benches: each starts on a free loopback port, is waited for, and stops
+// by the pid it wrote. On failure the log is printed. A server that is not installed fails the
+// test.
 #pragma once
 
 #include <chrono>
@@ -13,16 +14,16 @@
 namespace lazyvol::testing {
 
 struct NginxOptions {
-  bool json_index = true;           ///< autoindex_format json, else html
-  bool tls = false;                 ///< with a certificate of a CA made for the test, HTTP/2 on
-  std::string user, password;       ///< basic auth when set
-  std::string bearer_token;         ///< 401 without it, when set
-  std::string extra_server;         ///< verbatim lines for the server block
-  std::string extra_location;       ///< verbatim lines for location /
+  bool json_index = true;      ///< autoindex_format json, else html
+  bool tls = false;            ///< with a certificate of a CA made for the test, HTTP/2 on
+  std::string user, password;  ///< basic auth when set
+  std::string bearer_token;    ///< 401 without it, when set
+  std::string extra_server;    ///< verbatim lines for the server block
+  std::string extra_location;  ///< verbatim lines for location /
 };
 
 struct AccessLine {
-  std::string method, uri, range;   ///< uri as sent (encoded)
+  std::string method, uri, range;  ///< uri as sent (encoded)
   int status = 0;
   std::uint64_t body_bytes = 0;
 };
@@ -32,21 +33,22 @@ class Nginx {
  public:
   explicit Nginx(std::filesystem::path root, NginxOptions options = {});
   ~Nginx();
-  std::string url() const;                       ///< "http://127.0.0.1:PORT/" or https://localhost:…
+  std::string url() const;  ///< "http://127.0.0.1:PORT/" or https://localhost:…
   std::uint16_t port() const;
-  std::filesystem::path ca_path() const;         ///< PEM of the test CA, with tls
+  std::filesystem::path ca_path() const;  ///< PEM of the test CA, with tls
   void stop();
   void start();
-  std::vector<AccessLine> access_log() const;    ///< all requests so far
+  std::vector<AccessLine> access_log() const;  ///< all requests so far
   void clear_access_log();
-  std::uint64_t body_bytes_sent() const;         ///< sum over the log
+  std::uint64_t body_bytes_sent() const;  ///< sum over the log
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-/// Apache httpd (mod_autoindex FancyIndexing), Caddy (file_server browse) or `python3 -m http.server`.
+/// Apache httpd (mod_autoindex FancyIndexing), Caddy (file_server browse) or `python3 -m
+/// http.server`.
 class OtherWebServer {
  public:
   enum class Kind { apache, caddy, python };
@@ -59,8 +61,9 @@ class OtherWebServer {
   std::unique_ptr<Impl> impl_;
 };
 
-/// A TCP relay in front of a server: delays each direction without limiting throughput (many segments in
-/// flight), and injects faults. Settings may be changed while connections are open. Thread-safe.
+/// A TCP relay in front of a server: delays each direction without limiting throughput (many
+/// segments in flight), and injects faults. Settings may be changed while connections are open.
+/// Thread-safe.
 class Relay {
  public:
   explicit Relay(std::uint16_t target_port);
@@ -77,7 +80,7 @@ class Relay {
   void set_refusing(bool refusing);
   /// Flips one bit in each response after this many bytes of a connection; 0 = never.
   void set_corrupt_after(std::uint64_t response_bytes);
-  std::uint64_t connections() const;             ///< accepted so far
+  std::uint64_t connections() const;  ///< accepted so far
 
  private:
   struct Impl;

@@ -8,8 +8,8 @@
 
 namespace lazyvol::testing {
 
-/// Made below $TEST_TMPDIR or /tmp; removed with all it holds at destruction, unless the running test
-/// has failed and LAZYVOL_KEEP is set.
+/// Made below $TEST_TMPDIR or /tmp; removed with all it holds at destruction, unless the running
+/// test has failed and LAZYVOL_KEEP is set.
 class TempDir {
  public:
   TempDir();

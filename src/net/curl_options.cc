@@ -86,8 +86,8 @@ bool CurlTransfer::add_header(const std::string& name, const std::string& value)
 
 void CurlTransfer::set_connection() {
   set(CURLOPT_NOSIGNAL, 1L);
-  // Without this, dropping a transfer whose host is still being resolved waits for the resolver, and
-  // every other transfer with it.
+  // Without this, dropping a transfer whose host is still being resolved waits for the resolver,
+  // and every other transfer with it.
   set(CURLOPT_QUICK_EXIT, 1L);
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()));
   set(CURLOPT_TCP_KEEPALIVE, 1L);
@@ -101,8 +101,10 @@ void CurlTransfer::set_connection() {
   set(CURLOPT_HTTP_VERSION, static_cast<long>(tls && pending_->shareable ? CURL_HTTP_VERSION_2TLS
                                                                          : CURL_HTTP_VERSION_1_1));
   set(CURLOPT_PIPEWAIT, pending_->shareable ? 1L : 0L);
+  // A wish, which libcurl refuses to a handle that still has a buffer.
   const auto& range = pending_->request.range;
-  set(CURLOPT_BUFFERSIZE, range && range->second >= kBulkBytes ? kBulkBufferBytes : kBufferBytes);
+  const bool bulk = range && range->second >= kBulkBytes;
+  (void)curl_easy_setopt(easy_.get(), CURLOPT_BUFFERSIZE, bulk ? kBulkBufferBytes : kBufferBytes);
 }
 
 void CurlTransfer::set_trust() {

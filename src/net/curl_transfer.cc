@@ -8,7 +8,9 @@
 namespace lazyvol::net {
 namespace {
 
-base::Monotonic now() { return base::system_clock().now(); }
+base::Monotonic now() {
+  return base::system_clock().now();
+}
 
 std::string host_label(const Origin& origin) {
   const bool usual = origin.port == (origin.tls() ? 443 : 80);
@@ -37,7 +39,9 @@ base::Monotonic CurlTransfer::deadline() const {
   return no_progress_deadline(quiet_since_, pending_->request.context);
 }
 
-base::Monotonic CurlTransfer::last_progress() const { return paused_ ? now() : last_byte_; }
+base::Monotonic CurlTransfer::last_progress() const {
+  return paused_ ? now() : last_byte_;
+}
 
 Status CurlTransfer::fail(Code code, std::string_view what) {
   failure_ = Error{code, fmt::format("{}: {}", redact_url(pending_->target.text), what)};
@@ -51,8 +55,7 @@ std::size_t CurlTransfer::header_callback(char* data, std::size_t size, std::siz
 
 std::size_t CurlTransfer::write_callback(char* data, std::size_t size, std::size_t count,
                                          void* self) {
-  return static_cast<CurlTransfer*>(self)->on_data(
-      std::as_bytes(std::span(data, size * count)));
+  return static_cast<CurlTransfer*>(self)->on_data(std::as_bytes(std::span(data, size * count)));
 }
 
 curl_socket_t CurlTransfer::open_socket_callback(void* self, curlsocktype /*purpose*/,
@@ -65,7 +68,8 @@ curl_socket_t CurlTransfer::open_socket_callback(void* self, curlsocktype /*purp
 std::size_t CurlTransfer::on_header(std::string_view line) {
   quiet_since_ = last_byte_ = now();
   switch (parser_.feed(line)) {
-    case HeaderParser::Event::more: return line.size();
+    case HeaderParser::Event::more:
+      return line.size();
     case HeaderParser::Event::complete:
       return on_head_complete() ? line.size() : CURL_WRITEFUNC_ERROR;
     case HeaderParser::Event::malformed:

@@ -39,7 +39,8 @@ class CurlTransfer {
 
   CURL* easy() const { return easy_.get(); }
   const PendingRequest& pending() const { return *pending_; }
-  /// When the server will have been silent for too long; time_point::max() while the sink holds back.
+  /// When the server will have been silent for too long; time_point::max() while the sink holds
+  /// back.
   base::Monotonic deadline() const;
   /// When the last byte came, or now while the sink holds back; the clock's epoch for never.
   base::Monotonic last_progress() const;
@@ -47,7 +48,8 @@ class CurlTransfer {
   /// Lets data flow again. An error ends the transfer: give it to outcome().
   CURLcode resume();
 
-  /// What `code`, the end of the transfer, means for the sink; ok also for a redirect to be followed.
+  /// What `code`, the end of the transfer, means for the sink; ok also for a redirect to be
+  /// followed.
   Status outcome(CURLcode code);
   /// Where the server sent us instead, if it did.
   const std::optional<std::string>& redirect() const { return redirect_; }
@@ -89,10 +91,10 @@ class CurlTransfer {
   std::optional<Error> failure_;  ///< why a callback ended the transfer
   std::optional<std::string> redirect_;
   std::size_t redirect_body_ = 0;
-  base::Monotonic quiet_since_;   ///< the start, a resume() or a byte
+  base::Monotonic quiet_since_;  ///< the start, a resume() or a byte
   base::Monotonic last_byte_{};
-  bool paused_ = false;           ///< the sink said so
-  bool held_ = false;             ///< and libcurl keeps data back because of it
+  bool paused_ = false;  ///< the sink said so
+  bool held_ = false;    ///< and libcurl keeps data back because of it
 };
 
 }  // namespace lazyvol::net

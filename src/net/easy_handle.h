@@ -23,7 +23,8 @@ struct ListDeleter {
 };
 using HeaderList = std::unique_ptr<curl_slist, ListDeleter>;
 
-/// Keeps up to kMaxIdle used handles, since making one costs more than resetting it. Not thread-safe.
+/// Keeps up to kMaxIdle used handles, since making one costs more than resetting it. Not
+/// thread-safe.
 class EasyPool {
  public:
   /// A handle with every option at its default; null when out of memory.

@@ -22,8 +22,9 @@ double random_unit() {
   return std::uniform_real_distribution<double>(0.0, 1.0)(engine);
 }
 
-/// One fetch_body() call: the sink of each attempt in turn. Kept alive by the engine while an attempt
-/// is under way and by the timer's task between two; when both drop it, the answer is `cancelled`.
+/// One fetch_body() call: the sink of each attempt in turn. Kept alive by the engine while an
+/// attempt is under way and by the timer's task between two; when both drop it, the answer is
+/// `cancelled`.
 ///
 /// Attempts follow each other, and each hand-over goes through the lock of the engine or the timer,
 /// so only what stop() touches needs a lock of its own.
@@ -44,10 +45,9 @@ class BodyFetch final : public HttpSink, public std::enable_shared_from_this<Bod
   }
 
   void start() {
-    on_stop_ = std::make_unique<StopCallback>(request_.context.stop,
-                                              [weak = weak_from_this()] {
-                                                if (auto self = weak.lock()) self->stop_waiting();
-                                              });
+    on_stop_ = std::make_unique<StopCallback>(request_.context.stop, [weak = weak_from_this()] {
+      if (auto self = weak.lock()) self->stop_waiting();
+    });
     attempt();
   }
 
@@ -77,8 +77,8 @@ class BodyFetch final : public HttpSink, public std::enable_shared_from_this<Bod
   void on_done(Status status) override {
     const int http_status = body_.head.status;
     if (overflowed_) {
-      return finish(Error{Code::too_large,
-                          fmt::format("{}: more than {} bytes", what(), options_.max_body)});
+      return finish(
+          Error{Code::too_large, fmt::format("{}: more than {} bytes", what(), options_.max_body)});
     }
     if (http_status != 0 && !wanted() && !request_.context.stop.stop_requested()) {
       return on_refused(http_status);  // the head says it all, however its page ended
@@ -118,8 +118,8 @@ class BodyFetch final : public HttpSink, public std::enable_shared_from_this<Bod
       return later(milliseconds(0), [](BodyFetch& self) { self.refresh(); });
     }
     if (http_status < 400) {
-      return finish(Error{Code::io_error, fmt::format("{}: unexpected HTTP status {}", what(),
-                                                      http_status)});
+      return finish(
+          Error{Code::io_error, fmt::format("{}: unexpected HTTP status {}", what(), http_status)});
     }
     std::optional<milliseconds> retry_after;
     if (const std::string* value = body_.head.headers.find("retry-after")) {
@@ -138,8 +138,8 @@ class BodyFetch final : public HttpSink, public std::enable_shared_from_this<Bod
   }
 
   void retry_or_finish(Error error) {
-    const auto since = std::chrono::duration_cast<milliseconds>(base::system_clock().now() -
-                                                                last_progress_);
+    const auto since =
+        std::chrono::duration_cast<milliseconds>(base::system_clock().now() - last_progress_);
     const auto delay = next_retry(options_.retry, error, retries_, since, random_unit());
     if (!delay) return finish(std::move(error));
     ++retries_;

@@ -1,7 +1,7 @@
 // Header lines of one HTTP exchange → the head of its final response.
 //
-// Source of the format: RFC 9112 section 5 (fields, obsolete line folding), as libcurl hands the lines
-// to its header callback (HTTP/2 heads look the same, with "HTTP/2 200").
+// Source of the format: RFC 9112 section 5 (fields, obsolete line folding), as libcurl hands the
+// lines to its header callback (HTTP/2 heads look the same, with "HTTP/2 200").
 #pragma once
 
 #include <cstddef>
@@ -13,9 +13,9 @@ namespace lazyvol::net {
 
 inline constexpr std::size_t kMaxHeaderBytes = 256 * 1024;
 
-/// Collects lines until a head is complete; interim responses (1xx) are dropped and the next head is
-/// awaited; what comes after a complete final head (trailers) is ignored.
-/// One per exchange; not thread-safe. The bytes are untrusted and bounded.
+/// Collects lines until a head is complete; interim responses (1xx) are dropped and the next head
+/// is awaited; what comes after a complete final head (trailers) is ignored. One per exchange; not
+/// thread-safe. The bytes are untrusted and bounded.
 class HeaderParser {
  public:
   enum class Event {

@@ -22,7 +22,9 @@ namespace {
 
 using base::Monotonic;
 
-Monotonic now() { return base::system_clock().now(); }
+Monotonic now() {
+  return base::system_clock().now();
+}
 
 HttpEngineOptions with_defaults(HttpEngineOptions options) {
   if (options.user_agent.empty()) options.user_agent = "lazyvol/" LAZYVOL_VERSION;
@@ -68,7 +70,9 @@ class TransferHandle final : public Transfer {
   const std::uint64_t id_;
 };
 
-Error cancelled() { return {Code::cancelled, "cancelled"}; }
+Error cancelled() {
+  return {Code::cancelled, "cancelled"};
+}
 
 }  // namespace
 
@@ -170,9 +174,15 @@ void HttpEngine::Impl::run() {
 void HttpEngine::Impl::obey(std::vector<Command> commands) {
   for (Command& command : commands) {
     switch (command.kind) {
-      case Command::Kind::submit: accept(std::move(command.request)); break;
-      case Command::Kind::cancel: cancel(command.id); break;
-      case Command::Kind::resume: resume(command.id); break;
+      case Command::Kind::submit:
+        accept(std::move(command.request));
+        break;
+      case Command::Kind::cancel:
+        cancel(command.id);
+        break;
+      case Command::Kind::resume:
+        resume(command.id);
+        break;
     }
   }
 }
@@ -196,11 +206,11 @@ void HttpEngine::Impl::accept(std::unique_ptr<PendingRequest> pending) {
 
 void HttpEngine::Impl::enqueue(std::unique_ptr<PendingRequest> pending) {
   const auto& range = pending->request.range;
-  pending->shareable = options_.http2 && pending->target.origin.tls() &&
-                       !(range && range->second >= kBulkBytes);
+  pending->shareable =
+      options_.http2 && pending->target.origin.tls() && !(range && range->second >= kBulkBytes);
   pending->queued_at = now();
-  next_check_ = std::min(next_check_,
-                         no_progress_deadline(pending->queued_at, pending->request.context));
+  next_check_ =
+      std::min(next_check_, no_progress_deadline(pending->queued_at, pending->request.context));
   queue_.push(std::move(pending));
 }
 
@@ -224,9 +234,8 @@ void HttpEngine::Impl::start_admitted() {
   while (auto pending = queue_.pop()) {
     counters_.requests.fetch_add(1, std::memory_order_relaxed);
     const std::uint64_t id = pending->id;
-    auto transfer =
-        std::make_unique<CurlTransfer>(std::move(pending), pool_.take(), options_, counters_,
-                                       sockets_);
+    auto transfer = std::make_unique<CurlTransfer>(std::move(pending), pool_.take(), options_,
+                                                   counters_, sockets_);
     Status status = transfer->prepare();
     if (status.ok() && curl_multi_add_handle(multi_.get(), transfer->easy()) != CURLM_OK) {
       status = Error{Code::out_of_memory, "out of memory"};
@@ -264,8 +273,10 @@ bool HttpEngine::Impl::expire() {
   std::vector<CurlTransfer*> silent;
   for (const auto& [id, transfer] : active_) {
     queue_.note_progress(transfer->pending().target.origin, transfer->last_progress());
-    if (transfer->deadline() <= at) silent.push_back(transfer.get());
-    else next_check_ = std::min(next_check_, transfer->deadline());
+    if (transfer->deadline() <= at)
+      silent.push_back(transfer.get());
+    else
+      next_check_ = std::min(next_check_, transfer->deadline());
   }
   auto waited = queue_.take_expired(at);
   next_check_ = std::min(next_check_, queue_.next_expiry());
@@ -276,14 +287,13 @@ bool HttpEngine::Impl::expire() {
     const bool dead = no_progress_deadline(last, pending.request.context) <= at;
     if (dead && pending.shareable) sockets_.break_shareable(pending.target.origin);
     finish(*transfer, CURLE_OPERATION_TIMEDOUT,
-           Error{Code::timed_out, fmt::format("host '{}': nothing came for {} ms",
-                                              pending.target.origin.host,
-                                              pending.request.context.no_progress.count())});
+           Error{Code::timed_out,
+                 fmt::format("host '{}': nothing came for {} ms", pending.target.origin.host,
+                             pending.request.context.no_progress.count())});
   }
   for (auto& pending : waited) {
     Error error{Code::timed_out,
-                fmt::format("host '{}': waited {} ms for a connection",
-                            pending->target.origin.host,
+                fmt::format("host '{}': waited {} ms for a connection", pending->target.origin.host,
                             pending->request.context.no_progress.count())};
     complete(std::move(pending), error);
   }
@@ -298,8 +308,8 @@ void HttpEngine::Impl::wait() {
     const auto until = std::chrono::ceil<milliseconds>(next_check_ - now());
     timeout = std::clamp(until, milliseconds(0), kLongest);
   }
-  const CURLMcode code = curl_multi_poll(multi_.get(), nullptr, 0,
-                                         static_cast<int>(timeout.count()), nullptr);
+  const CURLMcode code =
+      curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(timeout.count()), nullptr);
   if (code != CURLM_OK) base::log_error("curl_multi_poll: {}", curl_multi_strerror(code));
 }
 
@@ -317,9 +327,9 @@ void HttpEngine::Impl::finish(CurlTransfer& transfer, CURLcode code, std::option
     queue_.note_http2(origin, transfer.over_http2());
   }
   const Status status = reason ? Status(*std::move(reason)) : transfer.outcome(code);
-  // libcurl 7.88 leaves a handle that shared an HTTP/2 connection with its buffer, whose size can then
-  // not be set any more.
-  const bool reusable = !transfer.over_http2();
+  // libcurl 7.88 leaves a handle that failed early or shared an HTTP/2 connection with its buffer,
+  // whose size can then not be set any more.
+  const bool reusable = code == CURLE_OK && !transfer.over_http2();
   curl_multi_remove_handle(multi_.get(), transfer.easy());
   if (reusable) pool_.give(transfer.take_easy());
   queue_.release(transfer.pending());
@@ -378,6 +388,8 @@ std::shared_ptr<Transfer> HttpEngine::submit(HttpRequest request, std::shared_pt
   return impl_->submit(std::move(request), std::move(sink));
 }
 
-HttpStats HttpEngine::stats() const { return impl_->stats(); }
+HttpStats HttpEngine::stats() const {
+  return impl_->stats();
+}
 
 }  // namespace lazyvol::net

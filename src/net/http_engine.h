@@ -46,7 +46,7 @@ struct HttpIdentity {
   /// bundle alone.
   std::string ca_cert_path;
   std::string client_cert_path, client_key_path;  ///< PEM; the key may stand in the first file
-  bool use_netrc = false;          ///< ~/.netrc, per host, when there is no username and no token
+  bool use_netrc = false;  ///< ~/.netrc, per host, when there is no username and no token
 
   bool operator==(const HttpIdentity&) const = default;
 };
@@ -55,47 +55,48 @@ struct HttpRequest {
   enum class Method { get, head };
   Method method = Method::get;
   std::string url;  ///< absolute, encoded, http or https, without user information
-  std::vector<std::pair<std::string, std::string>> headers; ///< extra request headers
+  std::vector<std::pair<std::string, std::string>> headers;  ///< extra request headers
   /// Range: bytes=first-(first+length-1). Encoded as identity always.
   std::optional<std::pair<std::uint64_t, std::uint64_t>> range;  ///< {first, length}
   bool accept_encoding = false;  ///< negotiate and decode (for metadata, never for bytes)
-  std::shared_ptr<const HttpIdentity> identity;             ///< may be null
+  std::shared_ptr<const HttpIdentity> identity;  ///< may be null
   RequestContext context;
 };
 
 /// Receives one response on the transfer thread. Must not block; calls come in order
-/// on_head, on_data*, on_done; on_done exactly once in any case. (When the engine is being destroyed,
-/// on_done(cancelled) may come inline from submit().)
+/// on_head, on_data*, on_done; on_done exactly once in any case. (When the engine is being
+/// destroyed, on_done(cancelled) may come inline from submit().)
 class HttpSink {
  public:
   virtual ~HttpSink() = default;
   /// The final response, before any data and also when there are none. Interim (1xx) responses and
   /// redirects that are followed are not shown.
   virtual Flow on_head(const HttpHead& head) = 0;
-  /// `data` is valid during the call and has been consumed when it returns, whatever the Flow. After
-  /// pause no data come until Transfer::resume(); on_done may. Over HTTP/2 up to 32 MiB of a paused
-  /// response may gather in memory (the window that curl announces).
+  /// `data` is valid during the call and has been consumed when it returns, whatever the Flow.
+  /// After pause no data come until Transfer::resume(); on_done may. Over HTTP/2 up to 32 MiB of a
+  /// paused response may gather in memory (the window that curl announces).
   virtual Flow on_data(std::span<const std::byte> data) = 0;
-  /// Ok when the whole response arrived, whatever its HTTP status. Else unreachable (no connection),
-  /// timed_out (context.no_progress passed without a byte; a paused response cannot time out, and a
-  /// waiting request only while its server gives nobody a byte), cancelled (stop requested, or the
-  /// sink said abort), access_denied (TLS trust failures, with the reason; a redirect from https to
-  /// http), io_error (broken off, short, more than 10 redirects), too_large (more than 256 KiB of
-  /// header fields), unsupported (a redirect to something else than http), invalid_argument (a
-  /// malformed request).
+  /// Ok when the whole response arrived, whatever its HTTP status. Else unreachable (no
+  /// connection), timed_out (context.no_progress passed without a byte; a paused response cannot
+  /// time out, and a waiting request only while its server gives nobody a byte), cancelled (stop
+  /// requested, or the sink said abort), access_denied (TLS trust failures, with the reason; a
+  /// redirect from https to http), io_error (broken off, short, more than 10 redirects), too_large
+  /// (more than 256 KiB of header fields), unsupported (a redirect to something else than http),
+  /// invalid_argument (a malformed request).
   virtual void on_done(Status status) = 0;
 };
 
 struct HttpEngineOptions {
   std::uint32_t max_connections_per_host = 16;
   std::uint32_t max_connections_total = 128;
-  std::string user_agent;                          ///< default "lazyvol/VERSION"
+  std::string user_agent;  ///< default "lazyvol/VERSION"
   std::chrono::milliseconds connect_timeout{5'000};
-  /// Over TLS, by ALPN, for all but bulk ranges (1 MiB and more), which go over HTTP/1.1 connections
-  /// of their own: less CPU per byte, and a paused one blocks nobody. Plain http is HTTP/1.1.
+  /// Over TLS, by ALPN, for all but bulk ranges (1 MiB and more), which go over HTTP/1.1
+  /// connections of their own: less CPU per byte, and a paused one blocks nobody. Plain http is
+  /// HTTP/1.1.
   bool http2 = true;
-  /// Directory of hashed CA certificates (openssl-rehash(1)) used beside HttpIdentity::ca_cert_path;
-  /// empty = the one that libcurl was built with.
+  /// Directory of hashed CA certificates (openssl-rehash(1)) used beside
+  /// HttpIdentity::ca_cert_path; empty = the one that libcurl was built with.
   std::string system_ca_dir;
 };
 
@@ -106,9 +107,9 @@ struct HttpStats {
 
 /// Owns the transfer thread "lv-net". Requests beyond the connection limits wait here ordered by
 /// context.priority, then age; the less urgent may not take the last connections, so that a reader
-/// finds one free (request_queue.h). Up to 10 redirects are followed, to http and https only and never
-/// from https to http; credentials go to the origin (scheme, host, port) of the request's URL only.
-/// Proxies are taken from the environment, as curl(1) does. TLS is always verified.
+/// finds one free (request_queue.h). Up to 10 redirects are followed, to http and https only and
+/// never from https to http; credentials go to the origin (scheme, host, port) of the request's URL
+/// only. Proxies are taken from the environment, as curl(1) does. TLS is always verified.
 /// Destruction cancels what is under way and joins; not from a sink.
 class HttpEngine {
  public:
@@ -117,7 +118,8 @@ class HttpEngine {
   HttpEngine(const HttpEngine&) = delete;
   HttpEngine& operator=(const HttpEngine&) = delete;
 
-  /// Thread-safe, also from a sink; returns at once. The engine keeps `sink` until on_done returned.
+  /// Thread-safe, also from a sink; returns at once. The engine keeps `sink` until on_done
+  /// returned.
   std::shared_ptr<Transfer> submit(HttpRequest request, std::shared_ptr<HttpSink> sink);
   HttpStats stats() const;
 

@@ -38,7 +38,9 @@ Origin origin_of(CURLU* url) {
   return origin;
 }
 
-bool is_http(const Origin& origin) { return origin.scheme == "http" || origin.scheme == "https"; }
+bool is_http(const Origin& origin) {
+  return origin.scheme == "http" || origin.scheme == "https";
+}
 
 }  // namespace
 

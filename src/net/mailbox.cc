@@ -4,7 +4,9 @@
 
 namespace lazyvol::net {
 
-Mailbox::Mailbox(CURLM* multi) { state_.lock()->multi = multi; }
+Mailbox::Mailbox(CURLM* multi) {
+  state_.lock()->multi = multi;
+}
 
 void Mailbox::wake(State& state) {
   if (state.woken) return;
@@ -33,7 +35,9 @@ std::vector<Command> Mailbox::take() {
   return std::exchange(state->commands, {});
 }
 
-bool Mailbox::stopping() const { return state_.lock()->stopping; }
+bool Mailbox::stopping() const {
+  return state_.lock()->stopping;
+}
 
 std::vector<Command> Mailbox::close() {
   auto state = state_.lock();

@@ -19,14 +19,14 @@ struct Command {
   std::unique_ptr<PendingRequest> request;  ///< for submit
 };
 
-/// A locked queue whose other end sleeps in curl_multi_poll(). Thread-safe. Shared, so that handles of
-/// requests may outlive the engine.
+/// A locked queue whose other end sleeps in curl_multi_poll(). Thread-safe. Shared, so that handles
+/// of requests may outlive the engine.
 class Mailbox {
  public:
   explicit Mailbox(CURLM* multi);
 
-  /// Hands `command` over and wakes the transfer thread. When the mailbox is closed, answers false and
-  /// leaves `command` as it was.
+  /// Hands `command` over and wakes the transfer thread. When the mailbox is closed, answers false
+  /// and leaves `command` as it was.
   bool post(Command& command);
   /// Wakes the transfer thread to see stopping().
   void request_stop();

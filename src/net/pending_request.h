@@ -15,11 +15,11 @@ namespace lazyvol::net {
 
 /// Owned by the transfer thread. A redirect changes `target` and leaves the rest.
 struct PendingRequest {
-  std::uint64_t id = 0;        ///< counts up with submission: the age
+  std::uint64_t id = 0;  ///< counts up with submission: the age
   HttpRequest request;
   std::shared_ptr<HttpSink> sink;
-  HttpUrl target;              ///< where to go now
-  Origin first_origin;         ///< of request.url: the only one that may see credentials
+  HttpUrl target;       ///< where to go now
+  Origin first_origin;  ///< of request.url: the only one that may see credentials
   int redirects = 0;
   /// May share one HTTP/2 connection with others; else it needs a connection of its own.
   bool shareable = false;

@@ -10,10 +10,15 @@ std::uint32_t connection_share(Priority priority, std::uint32_t limit) {
   std::uint32_t kept_free = 0;
   switch (priority) {
     case Priority::reader:
-    case Priority::metadata: break;
-    case Priority::readahead: kept_free = std::max(1U, limit / 8); break;
+    case Priority::metadata:
+      break;
+    case Priority::readahead:
+      kept_free = std::max(1U, limit / 8);
+      break;
     case Priority::sibling:
-    case Priority::hydrate: kept_free = std::max(1U, limit / 4); break;
+    case Priority::hydrate:
+      kept_free = std::max(1U, limit / 4);
+      break;
   }
   return limit > kept_free ? limit - kept_free : 1;
 }

@@ -16,9 +16,10 @@
 
 namespace lazyvol::net {
 
-/// How many of `limit` connections requests of `priority` may use together with all others: a reader
-/// and metadata all, readahead 7/8, what nobody waits for 3/4 (rounded so that, from 2 on, at least
-/// one stays free), so that a reader need not wait for the end of a transfer of less worth. At least 1.
+/// How many of `limit` connections requests of `priority` may use together with all others: a
+/// reader and metadata all, readahead 7/8, what nobody waits for 3/4 (rounded so that, from 2 on,
+/// at least one stays free), so that a reader need not wait for the end of a transfer of less
+/// worth. At least 1.
 std::uint32_t connection_share(Priority priority, std::uint32_t limit);
 
 class RequestQueue {
@@ -29,8 +30,8 @@ class RequestQueue {
   RequestQueue(std::uint32_t per_host, std::uint32_t total);
 
   void push(std::unique_ptr<PendingRequest> request);
-  /// The most urgent (priority, then age) request that the limits admit, now counted as under way; or
-  /// null. Call release() for it once.
+  /// The most urgent (priority, then age) request that the limits admit, now counted as under way;
+  /// or null. Call release() for it once.
   std::unique_ptr<PendingRequest> pop();
   void release(const PendingRequest& request);
   /// Takes a waiting request out; null when `id` is not waiting.

@@ -50,37 +50,59 @@ Code code_of_status(int status) {
   switch (status) {
     case 401:
     case 403:
-    case 407: return Code::access_denied;
+    case 407:
+      return Code::access_denied;
     case 404:
-    case 410: return Code::not_found;
+    case 410:
+      return Code::not_found;
     case 412:
-    case 416: return Code::stale;
+    case 416:
+      return Code::stale;
     case 429:
-    case 503: return Code::throttled;
+    case 503:
+      return Code::throttled;
     case 408:
-    case 425: return Code::io_error;
-    default: return status < 500 ? Code::invalid_argument : Code::io_error;
+    case 425:
+      return Code::io_error;
+    default:
+      return status < 500 ? Code::invalid_argument : Code::io_error;
   }
 }
 
 std::string_view reason_of_status(int status) {
   switch (status) {
-    case 400: return " Bad Request";
-    case 401: return " Unauthorized";
-    case 403: return " Forbidden";
-    case 404: return " Not Found";
-    case 405: return " Method Not Allowed";
-    case 407: return " Proxy Authentication Required";
-    case 408: return " Request Timeout";
-    case 410: return " Gone";
-    case 412: return " Precondition Failed";
-    case 416: return " Range Not Satisfiable";
-    case 429: return " Too Many Requests";
-    case 500: return " Internal Server Error";
-    case 502: return " Bad Gateway";
-    case 503: return " Service Unavailable";
-    case 504: return " Gateway Timeout";
-    default: return "";
+    case 400:
+      return " Bad Request";
+    case 401:
+      return " Unauthorized";
+    case 403:
+      return " Forbidden";
+    case 404:
+      return " Not Found";
+    case 405:
+      return " Method Not Allowed";
+    case 407:
+      return " Proxy Authentication Required";
+    case 408:
+      return " Request Timeout";
+    case 410:
+      return " Gone";
+    case 412:
+      return " Precondition Failed";
+    case 416:
+      return " Range Not Satisfiable";
+    case 429:
+      return " Too Many Requests";
+    case 500:
+      return " Internal Server Error";
+    case 502:
+      return " Bad Gateway";
+    case 503:
+      return " Service Unavailable";
+    case 504:
+      return " Gateway Timeout";
+    default:
+      return "";
   }
 }
 

@@ -28,14 +28,14 @@ std::optional<std::chrono::milliseconds> next_retry(const RetryPolicy& policy, c
                                                     double random);
 
 /// What a Retry-After field asks for (RFC 9110 10.2.3): seconds, or an HTTP-date, which is compared
-/// with `wall_now_s` (seconds since the Unix epoch). At most one day; a date that has passed gives 0;
-/// nullopt when it is neither form. Pure; thread-safe.
+/// with `wall_now_s` (seconds since the Unix epoch). At most one day; a date that has passed gives
+/// 0; nullopt when it is neither form. Pure; thread-safe.
 std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view value,
                                                            std::int64_t wall_now_s);
 
 /// The Error for an HTTP status of 400 and more: 401/403/407 access_denied, 404/410 not_found,
-/// 412 stale, 416 stale, 429/503 throttled (with `retry_after` when given), 408/425 and 5xx io_error,
-/// other 4xx invalid_argument. `what` names the thing ("GET https://…").
+/// 412 stale, 416 stale, 429/503 throttled (with `retry_after` when given), 408/425 and 5xx
+/// io_error, other 4xx invalid_argument. `what` names the thing ("GET https://…").
 Error http_status_error(int status, std::string_view what,
                         std::optional<std::chrono::milliseconds> retry_after);
 

@@ -23,9 +23,9 @@ struct SecretFile {
   FileStamp stamp;
 };
 
-/// Reads `path` whole. Errors: not_found, access_denied (unreadable, owned by someone else than this
-/// user and root, or with any permission for group and others), invalid_argument (not a regular file),
-/// too_large, io_error. Messages show the path only. Thread-safe.
+/// Reads `path` whole. Errors: not_found, access_denied (unreadable, owned by someone else than
+/// this user and root, or with any permission for group and others), invalid_argument (not a
+/// regular file), too_large, io_error. Messages show the path only. Thread-safe.
 Result<SecretFile> read_secret_file(const std::string& path);
 
 /// The stamp of `path` as it is now. Errors: as stat(2).

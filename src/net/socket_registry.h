@@ -9,9 +9,9 @@
 
 namespace lazyvol::net {
 
-/// Opens and closes libcurl's sockets (close-on-exec), so that a dead HTTP/2 connection can be broken:
-/// libcurl 7.88 has no other way to make it stop using one whose streams all timed out.
-/// The transfer thread's; must outlive the multi handle.
+/// Opens and closes libcurl's sockets (close-on-exec), so that a dead HTTP/2 connection can be
+/// broken: libcurl 7.88 has no other way to make it stop using one whose streams all timed out. The
+/// transfer thread's; must outlive the multi handle.
 class SocketRegistry {
  public:
   /// For CURLOPT_OPENSOCKETFUNCTION: the socket that `address` asks for, or CURL_SOCKET_BAD.

@@ -59,8 +59,7 @@ TEST_F(CredentialsTest, ReadsKeysAndResolvesPathsBesideTheFile) {
   EXPECT_EQ(identity->client_cert_path, dir_.path() / "sub-key.pem");
   EXPECT_EQ(identity->client_key_path, dir_.path() / "sub-key.pem");
   const std::string other = write("other.pem", "x");
-  EXPECT_EQ((*Credentials::open(path, other))->current()->ca_cert_path, other)
-      << "the option wins";
+  EXPECT_EQ((*Credentials::open(path, other))->current()->ca_cert_path, other) << "the option wins";
 }
 
 TEST_F(CredentialsTest, RefusesFilesThatOthersMayRead) {
@@ -89,21 +88,20 @@ TEST_F(CredentialsTest, RefusesWhatIsNoFile) {
 TEST_F(CredentialsTest, ExplainsMistakesWithoutShowingValues) {
   const struct {
     const char *text, *hint;
-  } table[] = {
-      {"usrname = 'hunter2'", "unknown key 'usrname' (did you mean 'username'?)"},
-      {"bearer_token = 'hunter2'", "did you mean 'bearer-token'"},
-      {"colour = 'hunter2'", "known: username, password, bearer-token"},
-      {"a = 1\nusername = 'u'", "line 1, column 1"},
-      {"username = 'u'\npassword = hunter2", "line 2, column"},
-      {"username = 'u'\npassword = 'hunter2", "not valid TOML"},
-      {"password = 'hunter2'", "password without username"},
-      {"username = 'u'\nbearer-token = 'hunter2'", "exclude each other"},
-      {"username = 5", "must be a non-empty string"},
-      {"username = ''", "must be a non-empty string"},
-      {"username = 'hunter2:x'", "must not contain ':'"},
-      {"bearer-token = \"hunter2\\r\\nX: y\"", "control character"},
-      {"client-key = 'hunter2'", "client-key without client-cert"},
-      {"[username]\nx = 'hunter2'", "must be a non-empty string"}};
+  } table[] = {{"usrname = 'hunter2'", "unknown key 'usrname' (did you mean 'username'?)"},
+               {"bearer_token = 'hunter2'", "did you mean 'bearer-token'"},
+               {"colour = 'hunter2'", "known: username, password, bearer-token"},
+               {"a = 1\nusername = 'u'", "line 1, column 1"},
+               {"username = 'u'\npassword = hunter2", "line 2, column"},
+               {"username = 'u'\npassword = 'hunter2", "not valid TOML"},
+               {"password = 'hunter2'", "password without username"},
+               {"username = 'u'\nbearer-token = 'hunter2'", "exclude each other"},
+               {"username = 5", "must be a non-empty string"},
+               {"username = ''", "must be a non-empty string"},
+               {"username = 'hunter2:x'", "must not contain ':'"},
+               {"bearer-token = \"hunter2\\r\\nX: y\"", "control character"},
+               {"client-key = 'hunter2'", "client-key without client-cert"},
+               {"[username]\nx = 'hunter2'", "must be a non-empty string"}};
   for (const auto& row : table) {
     const Error error = refused(write("c.toml", row.text));
     EXPECT_EQ(error.code, Code::invalid_argument) << row.text;

@@ -38,6 +38,9 @@ TEST_F(EngineFaultTest, UnresolvableHost) {
   EXPECT_EQ(status_.error().code, Code::unreachable);
   EXPECT_EQ(status_.error().message, "cannot resolve host 'no-such-host.invalid'");
   EXPECT_EQ(engine_.stats().failures, 1U);
+  testing::Nginx nginx(root_.path());
+  (void)fetch(engine_, get(nginx.url() + "big"), &status_);
+  EXPECT_TRUE(status_.ok()) << "and the next request works: " << status_.error().message;
 }
 
 TEST_F(EngineFaultTest, RefusedConnection) {
@@ -71,7 +74,7 @@ TEST_F(EngineFaultTest, StallInTheMiddleTimesOut) {
     relay.set_stalled(true);
     return Flow::proceed;
   };
-  (void)engine_.submit(impatient(at(relay.port())), sink);
+  (void)engine_.submit(impatient(at(relay.port()), 1500ms), sink);
   const Status status = sink->wait();
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().code, Code::timed_out);
@@ -85,11 +88,9 @@ TEST_F(EngineFaultTest, DeadHttp2ConnectionIsNotUsedAgain) {
   testing::Relay relay(nginx.port());
   HttpIdentity identity;
   identity.ca_cert_path = nginx.ca_path();
-  HttpRequest request =
-      impatient("https://localhost:" + std::to_string(relay.port()) + "/big", 500ms);
+  HttpRequest request = get("https://localhost:" + std::to_string(relay.port()) + "/big");
   request.method = HttpRequest::Method::head;
   request.identity = std::make_shared<const HttpIdentity>(identity);
-  request.context.no_progress = 10s;
   (void)fetch(engine_, request, &status_);
   ASSERT_TRUE(status_.ok()) << status_.error().message;
   EXPECT_EQ(relay.connections(), 1U);
@@ -107,10 +108,10 @@ TEST_F(EngineFaultTest, DeadHttp2ConnectionIsNotUsedAgain) {
 
 TEST_F(EngineFaultTest, SlowIsNotDead) {
   testing::NginxOptions options;
-  options.extra_location = "limit_rate 40k;";
+  options.extra_location = "limit_rate 25k;";
   testing::Nginx nginx(root_.path(), options);
-  HttpRequest request = impatient(nginx.url() + "big", 1500ms);
-  request.range = {0, 100'000};  // about two and a half seconds
+  HttpRequest request = impatient(nginx.url() + "big", 2500ms);
+  request.range = {0, 100'000};  // takes about four seconds
   const auto sink = fetch(engine_, request, &status_);
   EXPECT_TRUE(status_.ok()) << status_.error().message;
   EXPECT_EQ(sink->received(), 100'000U);

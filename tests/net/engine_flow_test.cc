@@ -60,8 +60,10 @@ TEST_P(EngineFlowTest, ASinkThatPausesAtEveryChunkGetsEveryByte) {
   transfer.get()->resume();
   std::thread consumer([&] {
     while (!sink->done()) {
-      if (paused.exchange(false)) transfer.get()->resume();
-      else std::this_thread::yield();
+      if (paused.exchange(false))
+        transfer.get()->resume();
+      else
+        std::this_thread::yield();
     }
   });
   const Status status = sink->wait();
@@ -78,7 +80,7 @@ TEST_P(EngineFlowTest, APausedTransferNeitherFlowsNorTimesOutNorStallsOthers) {
     return first.exchange(false) ? Flow::pause : Flow::proceed;
   };
   HttpRequest impatient = request();
-  impatient.context.no_progress = 200ms;
+  impatient.context.no_progress = 1000ms;
   const auto transfer = engine_->submit(impatient, slow);
   slow->wait_for_bytes(1);
   const std::uint64_t before = slow->received();
@@ -92,7 +94,7 @@ TEST_P(EngineFlowTest, APausedTransferNeitherFlowsNorTimesOutNorStallsOthers) {
   testing::Relay stalled(nginx_->port());
   stalled.set_stalled(true);
   HttpRequest dead = get("http://127.0.0.1:" + std::to_string(stalled.port()) + "/");
-  dead.context.no_progress = 400ms;
+  dead.context.no_progress = 1500ms;
   Status status;
   (void)fetch(*engine_, dead, &status);
   EXPECT_EQ(status.error().code, Code::timed_out);
@@ -107,8 +109,10 @@ TEST_P(EngineFlowTest, APausedTransferNeitherFlowsNorTimesOutNorStallsOthers) {
 TEST_P(EngineFlowTest, AbortFromTheSink) {
   for (const bool at_head : {true, false}) {
     auto sink = std::make_shared<RecordingSink>();
-    if (at_head) sink->flow_on_head = Flow::abort;
-    else sink->flow_of_data = [](std::span<const std::byte>) { return Flow::abort; };
+    if (at_head)
+      sink->flow_on_head = Flow::abort;
+    else
+      sink->flow_of_data = [](std::span<const std::byte>) { return Flow::abort; };
     (void)engine_->submit(request(), sink);
     const Status status = sink->wait();
     ASSERT_FALSE(status.ok());

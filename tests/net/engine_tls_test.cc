@@ -102,9 +102,10 @@ TEST_F(EngineTlsTest, RefusesAnotherHostsCertificate) {
   testing::Nginx nginx(root_.path(), tls());
   HttpEngine engine{HttpEngineOptions{}};
   testing::Relay relay(nginx.port());
-  (void)fetch(engine, trusting("https://LOCALHOST:" + std::to_string(relay.port()) + "/small",
-                               nginx.ca_path()),
-              &status_);
+  (void)fetch(
+      engine,
+      trusting("https://LOCALHOST:" + std::to_string(relay.port()) + "/small", nginx.ca_path()),
+      &status_);
   EXPECT_TRUE(status_.ok()) << "names are compared without case";
   const std::string wrong = "https://ip6-loopback.localhost:" + std::to_string(relay.port()) + "/";
   (void)fetch(engine, trusting(wrong, nginx.ca_path()), &status_);

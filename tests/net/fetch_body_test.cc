@@ -33,8 +33,8 @@ class FetchBodyTest : public ::testing::Test {
   }
   static std::string reply(const std::string& status, const std::string& fields,
                            const std::string& body) {
-    return "HTTP/1.1 " + status + "\r\n" + fields + "Content-Length: " +
-           std::to_string(body.size()) + "\r\n\r\n" + body;
+    return "HTTP/1.1 " + status + "\r\n" + fields +
+           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   }
 
   base::TimerQueue timer_;  // outlives the engine
@@ -94,10 +94,14 @@ TEST_F(FetchBodyTest, TriesAgainUntilItWorks) {
   std::atomic<int> calls{0};
   ScriptedServer server([&](const std::string&) {
     switch (calls++) {
-      case 0: return reply("500 Oops", "", "no");
-      case 1: return reply("503 Busy", "Retry-After: 0\r\n", "no");
-      case 2: return std::string("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort");
-      default: return reply("200 OK", "", "whole");
+      case 0:
+        return reply("500 Oops", "", "no");
+      case 1:
+        return reply("503 Busy", "Retry-After: 0\r\n", "no");
+      case 2:
+        return std::string("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort");
+      default:
+        return reply("200 OK", "", "whole");
     }
   });
   const auto body = fetch(get(server.url()));

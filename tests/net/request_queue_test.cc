@@ -55,11 +55,11 @@ TEST(ConnectionShare, KeepsSomeForReaders) {
 
 TEST_F(RequestQueueTest, OrdersByPriorityThenAge) {
   RequestQueue queue(100, 100);
-  push(queue, Priority::hydrate);    // 1
-  push(queue, Priority::reader);     // 2
-  push(queue, Priority::readahead);  // 3
-  push(queue, Priority::reader, kB); // 4
-  push(queue, Priority::metadata);   // 5
+  push(queue, Priority::hydrate);     // 1
+  push(queue, Priority::reader);      // 2
+  push(queue, Priority::readahead);   // 3
+  push(queue, Priority::reader, kB);  // 4
+  push(queue, Priority::metadata);    // 5
   EXPECT_EQ(queue.waiting(), 5U);
   EXPECT_EQ(pop_all(queue), (Ids{2, 4, 3, 5, 1}));
   EXPECT_EQ(queue.waiting(), 0U);

@@ -8,17 +8,19 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-Error of(Code code) { return {code, "x"}; }
+Error of(Code code) {
+  return {code, "x"};
+}
 
 TEST(NextRetry, BacksOffExponentiallyWithJitterUpToTheCap) {
-  const RetryPolicy policy{.max_retries = 10, .first_delay = 100ms, .longest_delay = 3s,
-                           .deadline = 1h};
+  const RetryPolicy policy{
+      .max_retries = 10, .first_delay = 100ms, .longest_delay = 3s, .deadline = 1h};
   const struct {
     std::uint32_t retries;
     double random;
     milliseconds expected;
-  } table[] = {{0, 0.0, 50ms},   {0, 0.5, 75ms},    {0, 0.999, 99ms},  {1, 0.0, 100ms},
-               {2, 0.5, 300ms},  {4, 0.0, 800ms},   {5, 0.0, 1500ms},  {5, 0.5, 2250ms},
+  } table[] = {{0, 0.0, 50ms},   {0, 0.5, 75ms},    {0, 0.999, 99ms}, {1, 0.0, 100ms},
+               {2, 0.5, 300ms},  {4, 0.0, 800ms},   {5, 0.0, 1500ms}, {5, 0.5, 2250ms},
                {9, 0.0, 1500ms}, {9, 0.999, 2998ms}};
   for (const auto& row : table) {
     EXPECT_EQ(next_retry(policy, of(Code::io_error), row.retries, 0ms, row.random), row.expected)
@@ -27,8 +29,8 @@ TEST(NextRetry, BacksOffExponentiallyWithJitterUpToTheCap) {
 }
 
 TEST(NextRetry, GivesUp) {
-  const RetryPolicy policy{.max_retries = 3, .first_delay = 100ms, .longest_delay = 3s,
-                           .deadline = 10s};
+  const RetryPolicy policy{
+      .max_retries = 3, .first_delay = 100ms, .longest_delay = 3s, .deadline = 10s};
   EXPECT_FALSE(next_retry(policy, of(Code::not_found), 0, 0ms, 0)) << "not transient";
   EXPECT_FALSE(next_retry(policy, of(Code::access_denied), 0, 0ms, 0));
   EXPECT_FALSE(next_retry(policy, of(Code::cancelled), 0, 0ms, 0));
@@ -52,12 +54,13 @@ TEST(NextRetry, HonoursRetryAfterWhenItIsLonger) {
 }
 
 TEST(NextRetry, SurvivesExtremePolicies) {
-  const RetryPolicy endless{.max_retries = UINT32_MAX, .first_delay = 1ms,
+  const RetryPolicy endless{.max_retries = UINT32_MAX,
+                            .first_delay = 1ms,
                             .longest_delay = milliseconds::max(),
                             .deadline = milliseconds::max()};
   EXPECT_TRUE(next_retry(endless, of(Code::io_error), 4'000'000'000U, 1h, 0.0));
-  const RetryPolicy eager{.max_retries = UINT32_MAX, .first_delay = 0ms, .longest_delay = 0ms,
-                          .deadline = 1s};
+  const RetryPolicy eager{
+      .max_retries = UINT32_MAX, .first_delay = 0ms, .longest_delay = 0ms, .deadline = 1s};
   EXPECT_EQ(next_retry(eager, of(Code::io_error), 4'000'000'000U, 0ms, 0.9), 0ms);
 }
 
@@ -81,14 +84,22 @@ TEST(HttpStatusError, MapsEveryClass) {
   const struct {
     int status;
     Code code;
-  } table[] = {{400, Code::invalid_argument}, {401, Code::access_denied},
-               {403, Code::access_denied},    {404, Code::not_found},
-               {405, Code::invalid_argument}, {407, Code::access_denied},
-               {408, Code::io_error},         {410, Code::not_found},
-               {412, Code::stale},            {416, Code::stale},
-               {425, Code::io_error},         {429, Code::throttled},
-               {500, Code::io_error},         {502, Code::io_error},
-               {503, Code::throttled},        {504, Code::io_error},
+  } table[] = {{400, Code::invalid_argument},
+               {401, Code::access_denied},
+               {403, Code::access_denied},
+               {404, Code::not_found},
+               {405, Code::invalid_argument},
+               {407, Code::access_denied},
+               {408, Code::io_error},
+               {410, Code::not_found},
+               {412, Code::stale},
+               {416, Code::stale},
+               {425, Code::io_error},
+               {429, Code::throttled},
+               {500, Code::io_error},
+               {502, Code::io_error},
+               {503, Code::throttled},
+               {504, Code::io_error},
                {599, Code::io_error}};
   for (const auto& row : table) {
     const Error error = http_status_error(row.status, "GET http://h/x", std::nullopt);

@@ -7,7 +7,8 @@
 
 namespace lazyvol::cache {
 
-/// Passes lines of warning level and above on to base/log.h; drops the rest. Thread-safe.
+/// Passes messages of warning level and above on to base/log.h, each kind at most once a minute;
+/// drops the rest. Thread-safe.
 std::shared_ptr<rocksdb::Logger> make_index_logger();
 
 }  // namespace lazyvol::cache

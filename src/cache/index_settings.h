@@ -22,7 +22,7 @@ using FileFault = std::function<int(FileOperation operation, std::string_view pa
 
 struct IndexSettings {
   std::filesystem::path dir;                      ///< the cache directory; the index is `dir`/index
-  std::uint64_t reserve_bytes = 48U << 20;        ///< at most; less on a small disk
+  std::uint64_t reserve_bytes = 16U << 20;        ///< at most; less on a small disk
   std::chrono::milliseconds reopen_after{5'000};  ///< between tries to leave the failed state
   const base::Clock* clock = &base::system_clock();
   FileFault fault = nullptr;

@@ -71,8 +71,8 @@ class Scanner {
 };
 
 std::optional<std::int64_t> to_seconds(const std::tm& time) {
-  const bool sane = time.tm_mday >= 1 && time.tm_mday <= 31 && time.tm_hour <= 23 &&
-                    time.tm_min <= 59 && time.tm_sec <= 60;
+  const bool sane = time.tm_year >= 0 && time.tm_mday >= 1 && time.tm_mday <= 31 &&
+                    time.tm_hour <= 23 && time.tm_min <= 59 && time.tm_sec <= 60;
   if (!sane) return std::nullopt;
   std::tm copy = time;
   return static_cast<std::int64_t>(timegm(&copy));

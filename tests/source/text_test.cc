@@ -30,7 +30,7 @@ TEST(HttpDate, WhatIsNoDate) {
        {"", "0", "Sun", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 GMT ",
         "Sun, 6 Nov 1994", "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 32 Nov 1994 08:49:37 GMT",
         "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Nov 1994 08:60:37 GMT",
-        "Sun, 00 Nov 1994 08:49:37 GMT", "-1"}) {
+        "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 0094 08:49:37 GMT", "-1"}) {
     EXPECT_EQ(parse_http_date(text), std::nullopt) << text;
   }
 }

@@ -23,14 +23,16 @@ struct ContentKey {
   std::string hex() const;
 };
 
-/// The key of a live content. The parts are length-prefixed before hashing, so no two triples collide
-/// by concatenation. XXH3-128 (https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md).
+/// The key of a live content. The parts are length-prefixed before hashing, so no two triples
+/// collide by concatenation. XXH3-128
+/// (https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md).
 ContentKey live_content_key(std::string_view source, std::string_view path,
                             std::string_view validator);
 
 inline constexpr std::uint32_t kBlockSize = 256 * 1024;
 
-/// A content of `size` bytes as blocks of kBlockSize, the last one shorter. Block numbers count from 0.
+/// A content of `size` bytes as blocks of kBlockSize, the last one shorter. Block numbers count
+/// from 0.
 struct BlockLayout {
   std::uint64_t size = 0;
 
@@ -39,8 +41,7 @@ struct BlockLayout {
   static std::uint64_t offset_of(std::uint64_t block) { return block * kBlockSize; }
   /// Bytes in `block` < count().
   std::uint32_t length_of(std::uint64_t block) const {
-    return static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(kBlockSize, size - offset_of(block)));
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(kBlockSize, size - offset_of(block)));
   }
 };
 

@@ -14,24 +14,24 @@ namespace lazyvol::model {
 
 /// Every option of one mount, with its default. Names and meanings: mount.lazyvol(8).
 struct MountOptions {
-  std::string cache_dir;                              ///< empty = the default for this user
-  std::optional<std::uint64_t> cache_size;            ///< bytes; for the daemon's whole cache
-  std::optional<double> free_space_ratio;             ///< for the daemon's whole cache
-  std::optional<std::uint64_t> memory_target;         ///< bytes; for the whole daemon
+  std::string cache_dir;                       ///< empty = the default for this user
+  std::optional<std::uint64_t> cache_size;     ///< bytes; for the daemon's whole cache
+  std::optional<double> free_space_ratio;      ///< for the daemon's whole cache
+  std::optional<std::uint64_t> memory_target;  ///< bytes; for the whole daemon
   std::chrono::milliseconds metadata_ttl{60'000};
   std::chrono::milliseconds negative_metadata_ttl{60'000};
-  std::chrono::milliseconds io_timeout{10'000};       ///< without progress
+  std::chrono::milliseconds io_timeout{10'000};  ///< without progress
   std::uint32_t io_retries = 10;
-  std::uint32_t max_connections = 16;                 ///< to one host
-  std::uint64_t max_readahead = 64ULL << 20;          ///< bytes ahead of a sequential reader
-  bool prefetch = true;                               ///< prefetch=auto|none
-  std::string credentials;                            ///< path of a TOML file, mode 0600
-  std::string ca_cert;                                ///< path of a PEM file of trusted CAs
-  std::string subdir;                                 ///< mount only this directory of the volume
+  std::uint32_t max_connections = 16;         ///< to one host
+  std::uint64_t max_readahead = 64ULL << 20;  ///< bytes ahead of a sequential reader
+  bool prefetch = true;                       ///< prefetch=auto|none
+  std::string credentials;                    ///< path of a TOML file, mode 0600
+  std::string ca_cert;                        ///< path of a PEM file of trusted CAs
+  std::string subdir;                         ///< mount only this directory of the volume
   std::optional<std::uint32_t> uid, gid, file_mode, dir_mode;
   bool allow_other = false;
   bool default_permissions = true;
-  std::string on_change = "stale";                    ///< stale|reopen
+  std::string on_change = "stale";  ///< stale|reopen
 
   bool operator==(const MountOptions&) const = default;
 };

@@ -38,7 +38,7 @@ Flow Attempt::on_data(std::span<const std::byte> data) {
     data = data.subspan(n);
     if (filled == block_length) engine_->block_complete(*this);
   }
-  return hungry ? engine_->pause_for_memory(*this) : Flow::proceed;
+  return check_flow ? engine_->flow_of(*this) : Flow::proceed;
 }
 
 void Attempt::on_done(Status status) {

@@ -53,12 +53,13 @@ class Attempt final : public ReadSink, public std::enable_shared_from_this<Attem
   std::uint32_t filled = 0, block_length = 0;
   std::shared_ptr<BlockBuffer> buffer;  ///< null while bytes are skipped
   bool open = false;                    ///< `block` is being filled or skipped
-  bool hungry = false;                  ///< whole: no memory for the next block
+  bool check_flow = false;              ///< whole: a block was begun, may the stream go on?
 
   // Guarded by the engine's lock.
   std::shared_ptr<Transfer> transfer;  ///< null until Source::read() returned
   bool paused = false;
-  bool resume_early = false;  ///< resumed before `transfer` was known
+  bool awaits_reader = false;  ///< whole: paused until somebody wants what it brings next
+  bool resume_early = false;   ///< resumed before `transfer` was known
 
  private:
   const std::shared_ptr<Engine> engine_;

@@ -12,7 +12,7 @@ struct Counters {
   Value reads{0}, bytes_read{0}, hit_bytes{0};
   Value requests{0}, bytes_fetched{0};
   Value retries{0}, failures{0}, stale{0}, cancelled{0}, whole_fetches{0};
-  Value readahead_bytes{0};
+  Value readahead_bytes{0}, unstored_blocks{0};
   Value in_flight_requests{0}, waiting_reads{0};  // gauges
 
   static void add(Value& value, std::uint64_t amount = 1) {

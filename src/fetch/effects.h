@@ -27,7 +27,6 @@ struct Effects {
   struct Store {
     std::shared_ptr<ContentImpl> content;
     std::uint64_t block = 0;
-    std::shared_ptr<BlockBuffer> bytes;
   };
 
   std::vector<Delivery> deliveries;

@@ -8,6 +8,9 @@
 namespace lazyvol::fetch {
 namespace {
 
+/// A disk that keeps a block waiting for longer while readers want the memory is passed by.
+constexpr std::chrono::seconds kSlowDisk{1};
+
 FetchOptions sane(FetchOptions options) {
   options.max_request_bytes = std::max<std::uint64_t>(options.max_request_bytes, model::kBlockSize);
   options.max_requests = std::max(options.max_requests, 1u);
@@ -88,6 +91,7 @@ FetchStats Engine::stats() const {
   stats.cancelled = get(c.cancelled);
   stats.whole_fetches = get(c.whole_fetches);
   stats.readahead_bytes = get(c.readahead_bytes);
+  stats.unstored_blocks = get(c.unstored_blocks);
   stats.in_flight_requests = get(c.in_flight_requests);
   stats.in_flight_bytes = pool_->used();
   stats.waiting_reads = get(c.waiting_reads);
@@ -117,6 +121,7 @@ void Engine::stop() {
     }
     state->kept.clear();
     state->kept_bytes = 0;
+    state->unstored.clear();
     state->starved.clear();
     if (state->tick != 0) env_.timer.cancel(std::exchange(state->tick, 0));
   }
@@ -137,11 +142,8 @@ void Engine::perform(Effects& effects) {
     delivery.waiter.read->deliver(delivery.waiter.piece, delivery.bytes->bytes());
   }
   fx.deliveries.clear();
-  for (auto& store : fx.stores) {
-    auto task = [self = shared_from_this(), store]() mutable {
-      self->store(std::move(store.content), store.block, std::move(store.bytes));
-    };
-    store.bytes.reset();  // the task's is the last reference but the flight's
+  for (const auto& store : fx.stores) {
+    auto task = [self = shared_from_this(), store] { self->store(store.content, store.block); };
     if (!env_.disk.submit(std::move(task))) {
       stored(store.content, store.block, Error{Code::cancelled, "no worker takes the block"});
     }
@@ -171,10 +173,19 @@ void Engine::resume(const std::shared_ptr<Attempt>& attempt) {
   if (transfer) transfer->resume();
 }
 
-void Engine::store(std::shared_ptr<ContentImpl> content, std::uint64_t block,
-                   std::shared_ptr<BlockBuffer> bytes) {
+void Engine::store(std::shared_ptr<ContentImpl> content, std::uint64_t block) {
   Activity busy(*this);
-  Status status = content->cached().store(block, std::as_const(*bytes).bytes());
+  std::shared_ptr<BlockBuffer>
+      bytes;  // the task itself holds none: a slow disk's queue is no memory
+  {
+    auto state = state_.lock();
+    Flight* flight = content->flights().find(block);
+    if (flight != nullptr && flight->arrival != 0) {
+      flight->storing = true;
+      bytes = flight->bytes;
+    }
+  }
+  Status status = bytes ? content->cached().store(block, std::as_const(*bytes).bytes()) : Status();
   bytes.reset();
   stored(content, block, std::move(status));
 }
@@ -185,26 +196,54 @@ void Engine::stored(const std::shared_ptr<ContentImpl>& content, std::uint64_t b
   {
     auto state = state_.lock();
     --state->stores;
-    state->bypass = !status.ok();
     last_progress_ = base::system_clock().now().time_since_epoch().count();
     auto& blocks = content->flights().blocks;
     auto it = blocks.find(block);
-    if (it != blocks.end()) {
+    if (it != blocks.end() && it->second.arrival != 0) {  // else it was shed meanwhile
       Flight& flight = it->second;
-      block_wants_done(flight, block, status, fx);
+      state->bypass = !status.ok();
       if (status.ok()) {
+        state->disk_stuck = false;
+        state->unstored.erase(flight.arrival);
+        block_wants_done(flight, block, status, fx);
         fx.flights.push_back(std::move(flight));
         blocks.erase(it);
       } else {
-        flight.kept = true;
-        state->kept.emplace_back(content.get(), block);
-        state->kept_bytes += flight.bytes->bytes().size();
-        const std::uint64_t capacity = kept_capacity();
-        if (state->kept_bytes > capacity) drop_kept(*state, state->kept_bytes - capacity, fx);
+        keep(*state, *content, block, status.error(), fx);
       }
     }
   }
   run(fx);
+}
+
+/// A block that will not be stored lives on in memory for a while: the kernel asks for a block in
+/// several requests, and what was fetched ahead shall not be for nothing.
+void Engine::keep(State& state, ContentImpl& content, std::uint64_t block, const Error& why,
+                  Effects& fx) {
+  Flight& flight = *content.flights().find(block);
+  Counters::add(counters_->unstored_blocks);
+  state.unstored.erase(std::exchange(flight.arrival, 0));
+  flight.storing = false;
+  flight.kept = true;
+  block_wants_done(flight, block, why, fx);
+  state.kept.emplace_back(&content, block);
+  state.kept_bytes += flight.bytes->bytes().size();
+  const std::uint64_t capacity = kept_capacity();
+  if (state.kept_bytes > capacity) drop_kept(state, state.kept_bytes - capacity, fx);
+}
+
+/// Readers wait for memory that a slow disk holds: what it has not begun to store within a moment
+/// goes past the cache; and, until it has stored something again, whatever else comes.
+void Engine::shed_unstored(State& state, Effects& fx) {
+  const auto now = base::system_clock().now();
+  const auto before = state.disk_stuck ? now : now - kSlowDisk;
+  const Error why{Code::no_space, "the cache disk is too slow"};
+  for (auto it = state.unstored.begin(); it != state.unstored.end() && it->second.since < before;) {
+    const State::Unstored item = (it++)->second;
+    if (item.content->flights().find(item.block)->storing) continue;
+    keep(state, *item.content, item.block, why, fx);
+    state.disk_stuck = state.bypass = true;
+  }
 }
 
 void Engine::drop_kept(State& state, std::uint64_t bytes, Effects& fx) {

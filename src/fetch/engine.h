@@ -55,7 +55,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   /// Readies `attempt.buffer` for the block that comes next. False when nobody wants the rest.
   bool open_block(Attempt& attempt);
   void block_complete(Attempt& attempt);
-  Flow pause_for_memory(Attempt& attempt);
+  /// After a chunk of a whole-object stream: may it go on?
+  Flow flow_of(Attempt& attempt);
   void attempt_done(std::shared_ptr<Attempt> attempt, Status status);
 
  private:
@@ -66,6 +67,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
     std::vector<std::shared_ptr<Attempt>> starved;            ///< paused until memory is free
     std::deque<std::pair<ContentImpl*, std::uint64_t>> kept;  ///< arrived, not stored; oldest first
     std::uint64_t kept_bytes = 0;
+    struct Unstored {
+      ContentImpl* content = nullptr;
+      std::uint64_t block = 0;
+      base::Monotonic since{};
+    };
+    std::map<std::uint64_t, Unstored> unstored;  ///< arrived, not yet stored; by arrival
+    std::uint64_t next_arrival = 1;
     std::uint64_t next_age = 1;
     std::uint64_t stores = 0;       ///< on their way through env.disk
     base::TimerQueue::Id tick = 0;  ///< 0 = none armed
@@ -74,6 +82,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     std::optional<Error> last_error;  ///< of the source
     base::Monotonic quiet_until{};    ///< no further failure is logged before
     bool bypass = false;              ///< the cache refused the last block
+    bool disk_stuck = false;          ///< nothing stored since blocks had to pass it by
     bool ranges_doubtful = false;     ///< the last answer ignored the range
     bool warned_whole = false;
     bool pumping = false, pump_again = false;
@@ -95,9 +104,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void run(Effects& effects);
   void perform(Effects& effects);
   void resume(const std::shared_ptr<Attempt>& attempt);
-  void store(std::shared_ptr<ContentImpl> content, std::uint64_t block,
-             std::shared_ptr<BlockBuffer> bytes);
+  void store(std::shared_ptr<ContentImpl> content, std::uint64_t block);
   void stored(const std::shared_ptr<ContentImpl>& content, std::uint64_t block, Status status);
+  void keep(State& state, ContentImpl& content, std::uint64_t block, const Error& why, Effects& fx);
+  void shed_unstored(State& state, Effects& fx);
   void drop_kept(State& state, std::uint64_t bytes, Effects& fx);
 
   // engine_interest.cc: who wants what
@@ -106,9 +116,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
                                     const std::vector<Piece>& pieces, std::size_t total,
                                     const RequestContext& ctx, Content::ReadDone done, Effects& fx);
   void ask(State& state, const std::shared_ptr<ContentImpl>& content,
-           const std::vector<std::uint64_t>& blocks, const RequestContext& ctx);
-  void raise(State& state, std::shared_ptr<Request> request, std::uint64_t block,
-             Priority priority);
+           const std::vector<std::uint64_t>& blocks, const RequestContext& ctx, Effects& fx);
+  void raise(State& state, std::shared_ptr<Request> request, std::uint64_t block, Priority priority,
+             Effects& fx);
+  void wake(const Request& request, Effects& fx);
   std::shared_ptr<Request> split(State& state, const std::shared_ptr<Request>& request,
                                  std::uint64_t at);
   void advance(const std::shared_ptr<WantOp>& op);
@@ -154,6 +165,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool open_whole_block(Attempt& attempt, Effects& fx);
   void settle_whole(State& state, const std::shared_ptr<Request>& request, Attempt& attempt,
                     std::optional<Error> error, Effects& fx);
+  bool stream_is_ahead(const State& state, ContentImpl& content) const;
   void regroup_after_whole(State& state, const std::shared_ptr<Request>& request, Effects& fx);
 
   // constant

@@ -100,6 +100,7 @@ bool Engine::make_room(State& state, const std::shared_ptr<Request>& request, Ef
     return true;
   }
   const bool reader = request->priority == Priority::reader;
+  if (reader) shed_unstored(state, fx);
   if (reader && !state.kept.empty()) {
     drop_kept(state, need, fx);  // counts as free once it is: the pump comes round again
     return false;
@@ -107,13 +108,12 @@ bool Engine::make_room(State& state, const std::shared_ptr<Request>& request, Ef
   // A reader takes what there is; others wait for all they need, unless that can never be had.
   if (request->whole || (!reader && need <= limit)) return false;
   const std::uint64_t room = reader ? limit - std::min(limit, pool_->used()) : limit;
-  const std::uint64_t blocks = room / model::kBlockSize + (request->partial ? 1 : 0);
-  if (blocks == 0) return false;
-  if (blocks < request->end - request->first) {
-    split(state, request, request->first + blocks);
-    need = bytes_of(*request);
-  }
+  const std::uint64_t fitting = room / model::kBlockSize;
+  if (fitting == 0) return false;
+  need = fitting * model::kBlockSize;
   if (!pool_->reserve(need, limit)) return false;
+  const std::uint64_t begun = request->partial ? 1 : 0;
+  split(state, request, request->first + begun + fitting);
   request->reserved = need;
   return true;
 }

@@ -17,7 +17,7 @@ Flow Engine::attempt_started(Attempt& attempt, const ReadStart& start) {
     const bool other_version = (!ref.validator.empty() && start.validator != ref.validator) ||
                                start.total_size != ref.size;
     if (other_version) {
-      attempt.refusal = Error{Code::stale, ref.path + ": the origin has another version"};
+      attempt.refusal = Error{Code::stale, "the origin has another version"};
     } else if (start.offset == attempt.offset && start.length > 0 &&
                start.length <= attempt.length) {
       if (attempt.length < ref.size) state->ranges_doubtful = false;
@@ -27,7 +27,7 @@ Flow Engine::attempt_started(Attempt& attempt, const ReadStart& start) {
       attempt.promised = start.length;
       if (begin_whole(*state, attempt, fx)) flow = Flow::proceed;
     } else {
-      attempt.refusal = Error{Code::corrupt, ref.path + ": the answer is not the range asked for"};
+      attempt.refusal = Error{Code::corrupt, "the answer is not the range asked for"};
     }
   }
   run(fx);
@@ -58,11 +58,7 @@ bool Engine::open_block(Attempt& attempt) {
     }
     attempt.buffer = pool_->take(attempt.block_length);
     request.reserved -= attempt.block_length;
-    // A stream without end in sight holds one more block, for what the current chunk brings beyond.
-    if (request.whole && request.reserved < model::kBlockSize) {
-      attempt.hungry = !pool_->reserve(model::kBlockSize, pool_->budget());
-      if (!attempt.hungry) request.reserved += model::kBlockSize;
-    }
+    attempt.check_flow = request.whole;
   }
   return true;
 }
@@ -87,7 +83,10 @@ void Engine::block_complete(Attempt& attempt) {
         for (auto& waiter : std::exchange(flight->waiters, {})) {
           fx.deliveries.push_back({std::move(waiter), buffer});
         }
-        fx.stores.push_back({request.content, block, buffer});
+        fx.stores.push_back({request.content, block});
+        flight->arrival = state->next_arrival++;
+        state->unstored[flight->arrival] = {request.content.get(), block,
+                                            base::system_clock().now()};
         ++state->stores;
       }
     }
@@ -96,16 +95,23 @@ void Engine::block_complete(Attempt& attempt) {
   run(fx);
 }
 
-Flow Engine::pause_for_memory(Attempt& attempt) {
+Flow Engine::flow_of(Attempt& attempt) {
   auto state = state_.lock();
-  attempt.hungry = false;
+  attempt.check_flow = false;
   if (attempt.detached) return Flow::abort;
-  if (pool_->reserve(model::kBlockSize, pool_->budget())) {
-    attempt.request->reserved += model::kBlockSize;
-    return Flow::proceed;
+  Request& request = *attempt.request;
+  // A stream holds memory for one more block, where what the next chunk brings beyond this one
+  // goes.
+  if (request.reserved < model::kBlockSize) {
+    if (!pool_->reserve(model::kBlockSize, pool_->budget())) {
+      attempt.paused = true;
+      state->starved.push_back(attempt.shared_from_this());
+      return Flow::pause;
+    }
+    request.reserved += model::kBlockSize;
   }
-  attempt.paused = true;
-  state->starved.push_back(attempt.shared_from_this());
+  if (!stream_is_ahead(*state, *request.content)) return Flow::proceed;
+  attempt.paused = attempt.awaits_reader = true;
   return Flow::pause;
 }
 

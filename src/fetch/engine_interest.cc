@@ -15,7 +15,7 @@ constexpr int kStepsPerLock = 1024;
 std::optional<Error> Engine::refusal(const State& state, ContentImpl& content) const {
   if (state.stopping) return Error{Code::cancelled, "the volume is being closed"};
   if (content.stale()) {
-    return Error{Code::stale, content.ref().path + ": this version is gone at the origin"};
+    return Error{Code::stale, "this version is gone at the origin"};
   }
   const ContentFlights& flights = content.flights();
   if (flights.denied && base::system_clock().now() < flights.denied_until) return flights.denied;
@@ -91,16 +91,16 @@ std::shared_ptr<PendingRead> Engine::join(State& state, const std::shared_ptr<Co
       fx.deliveries.push_back({Waiter{read, piece}, flight->bytes});
     } else {
       flight->waiters.push_back(Waiter{read, piece});
-      if (flight->request) raise(state, flight->request, piece.block, ctx.priority);
+      if (flight->request) raise(state, flight->request, piece.block, ctx.priority, fx);
     }
   }
-  ask(state, content, fresh, ctx);
+  ask(state, content, fresh, ctx, fx);
   return read;
 }
 
 /// Makes requests for `blocks` (ascending; each has a new flight).
 void Engine::ask(State& state, const std::shared_ptr<ContentImpl>& content,
-                 const std::vector<std::uint64_t>& blocks, const RequestContext& ctx) {
+                 const std::vector<std::uint64_t>& blocks, const RequestContext& ctx, Effects& fx) {
   if (blocks.empty()) return;
   ContentFlights& flights = content->flights();
   if (flights.whole) {
@@ -108,7 +108,7 @@ void Engine::ask(State& state, const std::shared_ptr<ContentImpl>& content,
       if (block >= flights.whole->first) flights.find(block)->request = flights.whole;
     }
     state.queue.raise(flights.whole, ctx.priority);
-    return;
+    return wake(*flights.whole, fx);
   }
   const auto now = base::system_clock().now();
   const std::uint64_t most = options_.max_request_bytes / model::kBlockSize;
@@ -135,12 +135,22 @@ void Engine::ask(State& state, const std::shared_ptr<ContentImpl>& content,
 /// A more urgent reader needs `block` of a request: when it still waits, the part from that block
 /// on goes ahead. (Of a request in flight nothing can be hurried.)
 void Engine::raise(State& state, std::shared_ptr<Request> request, std::uint64_t block,
-                   Priority priority) {
+                   Priority priority, Effects& fx) {
+  wake(*request, fx);
   if (request->priority <= priority) return;
   if (request->state == Request::State::queued && !request->whole && block > request->first) {
     request = split(state, request, block);
   }
   state.queue.raise(request, priority);
+}
+
+/// Lets a stream go on that waited for its reader.
+void Engine::wake(const Request& request, Effects& fx) {
+  const auto& attempt = request.attempt;
+  if (!attempt || !attempt->awaits_reader) return;
+  attempt->paused = attempt->awaits_reader = false;
+  attempt->touch(base::system_clock().now());
+  fx.resumes.push_back(attempt);
 }
 
 /// Cuts a queued or delayed request in two; answers with the part from block `at` on, which waits
@@ -219,12 +229,12 @@ bool Engine::advance_some(State& state, const std::shared_ptr<WantOp>& op, Effec
       fresh_bytes += content.layout().length_of(block);
       flight = &flights.blocks[block];
     } else if (flight->request) {
-      raise(state, flight->request, block, op->context.priority);
+      raise(state, flight->request, block, op->context.priority, fx);
     }
     flight->wants.push_back(op);
     op->joined.insert(block);
   }
-  ask(state, op->content, fresh, op->context);
+  ask(state, op->content, fresh, op->context, fx);
   if (op->context.cause == Cause::readahead) {
     Counters::add(counters_->readahead_bytes, fresh_bytes);
   }

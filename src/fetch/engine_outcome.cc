@@ -53,7 +53,7 @@ void Engine::settle(State& state, Attempt& attempt, Status status, Effects& fx) 
     // Nobody here cancelled it: to its readers that is a failure of the source.
     if (error->code == Code::cancelled) error->code = Code::io_error;
   } else if (attempt.promised > 0 || attempt.received == 0) {
-    error = Error{Code::io_error, request->content->ref().path + ": the answer ended early"};
+    error = Error{Code::io_error, "the answer ended early"};
   }
   if (request->whole) return settle_whole(state, request, attempt, std::move(error), fx);
   if (request->first == request->end) return;
@@ -77,7 +77,7 @@ void Engine::retry_or_fail(State& state, const std::shared_ptr<Request>& request
   ContentImpl& content = *request->content;
   const auto now = base::system_clock().now();
   if (error.code == Code::not_found || error.code == Code::stale) {
-    const Error stale{Code::stale, content.ref().path + ": this version is gone at the origin"};
+    const Error stale{Code::stale, "this version is gone at the origin"};
     if (content.mark_stale()) {
       Counters::add(counters_->stale);
       fx.stale.push_back(request->content);
@@ -189,11 +189,16 @@ void Engine::watch(State& state, base::Monotonic now, Effects& fx) {
   const auto patience = options_.io_timeout + std::max(options_.io_timeout / 4, milliseconds(50));
   const Error timed_out{Code::timed_out,
                         "no progress for " + std::to_string(options_.io_timeout.count()) + " ms"};
-  std::vector<std::shared_ptr<Request>> late;
+  std::vector<std::shared_ptr<Request>> late, idle;
   for (const auto& attempt : state.active) {
-    if (attempt->detached || attempt->paused) continue;
-    if (now - attempt->last_byte() > patience) late.push_back(attempt->request);
+    if (attempt->detached || now - attempt->last_byte() <= patience) continue;
+    if (attempt->awaits_reader) {
+      idle.push_back(attempt->request);  // no reader came back to it
+    } else if (!attempt->paused) {
+      late.push_back(attempt->request);
+    }
   }
+  for (const auto& request : idle) abandon(state, request, fx);
   for (const auto& request : late) detach_attempt(request, fx);
 
   // In the queue nobody is late while others advance.

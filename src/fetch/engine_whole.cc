@@ -2,8 +2,9 @@
 //
 // The stream stores every block that passes. Readers of later blocks wait until it gets there; a
 // block that it has passed (and that the cache lost meanwhile) waits for its end, and for the next
-// one. It goes on when its readers leave once its first block is through, because starting again
-// would cost all of it. One stream per content at a time.
+// one. When the cache does not store, the stream waits for its reader instead of running ahead. It
+// goes on when its readers leave once its first block is through, because starting again would cost
+// all of it. One stream per content at a time.
 #include <algorithm>
 #include <utility>
 
@@ -77,6 +78,15 @@ bool Engine::open_whole_block(Attempt& attempt, Effects& fx) {
   return false;
 }
 
+/// True when the cache does not store, the memory for such blocks is full, and nobody waits: what
+/// came now would push out what a reader is about to ask for. The stream pauses until it is wanted.
+bool Engine::stream_is_ahead(const State& state, ContentImpl& content) const {
+  if (!state.bypass || state.kept_bytes + 2 * model::kBlockSize <= kept_capacity()) return false;
+  const auto& blocks = content.flights().blocks;
+  return std::none_of(blocks.begin(), blocks.end(),
+                      [](const auto& f) { return !f.second.bytes && f.second.wanted(); });
+}
+
 void Engine::settle_whole(State& state, const std::shared_ptr<Request>& request, Attempt& attempt,
                           std::optional<Error> error, Effects& fx) {
   ContentFlights& flights = request->content->flights();
@@ -121,7 +131,7 @@ void Engine::regroup_after_whole(State& state, const std::shared_ptr<Request>& r
   ctx.priority = request->priority;
   ctx.cause = request->cause;
   ctx.pid = request->pid;
-  ask(state, request->content, left, ctx);
+  ask(state, request->content, left, ctx, fx);
 }
 
 }  // namespace lazyvol::fetch

@@ -47,6 +47,8 @@ struct WantOp {
 struct Flight {
   std::shared_ptr<Request> request;    ///< that will bring it; null once it arrived, or parked
   std::shared_ptr<BlockBuffer> bytes;  ///< set once it arrived whole
+  std::uint64_t arrival = 0;           ///< number in State::unstored; 0 = not in it
+  bool storing = false;                ///< the cache is at it now
   bool kept = false;                   ///< arrived, but the cache would not take it
   std::vector<Waiter> waiters;         ///< readers; none once it arrived
   std::vector<std::shared_ptr<WantOp>> wants;  ///< until it is stored

@@ -12,7 +12,7 @@ constexpr std::chrono::seconds kGenerous{30};
 }  // namespace
 
 ManualSource::Read::Read(ReadRequest r, std::shared_ptr<ReadSink> sink, RequestContext c,
-                         std::string bytes)
+                         std::shared_ptr<const std::string> bytes)
     : request(std::move(r)),
       context(std::move(c)),
       sink_(std::move(sink)),
@@ -20,7 +20,7 @@ ManualSource::Read::Read(ReadRequest r, std::shared_ptr<ReadSink> sink, RequestC
       position_(request.offset) {}
 
 Flow ManualSource::Read::start() {
-  return start(ReadStart{request.validator, request.offset, request.length, bytes_.size()});
+  return start(ReadStart{request.validator, request.offset, request.length, bytes_->size()});
 }
 
 Flow ManualSource::Read::start(const ReadStart& start) {
@@ -32,7 +32,7 @@ Flow ManualSource::Read::start(const ReadStart& start) {
 Flow ManualSource::Read::send(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   if (!sink_) return Flow::abort;
-  const auto part = std::string_view(bytes_).substr(position_, bytes);
+  const auto part = std::string_view(*bytes_).substr(position_, bytes);
   position_ += part.size();
   return sink_->on_data(std::as_bytes(std::span(part)));
 }
@@ -79,7 +79,7 @@ ManualSource::~ManualSource() {
 
 void ManualSource::put(const std::string& path, std::string bytes) {
   const std::lock_guard lock(mutex_);
-  files_[path] = std::move(bytes);
+  files_[path] = std::make_shared<const std::string>(std::move(bytes));
 }
 
 std::shared_ptr<ManualSource::Read> ManualSource::next() {
@@ -114,7 +114,7 @@ void ManualSource::stat(std::string, RequestContext, StatDone done) {
 std::shared_ptr<Transfer> ManualSource::read(ReadRequest request, std::shared_ptr<ReadSink> sink,
                                              RequestContext ctx) {
   const std::lock_guard lock(mutex_);
-  std::string bytes = files_[request.path];
+  auto bytes = files_.at(request.path);
   auto read =
       std::make_shared<Read>(std::move(request), std::move(sink), std::move(ctx), std::move(bytes));
   waiting_.push_back(read);

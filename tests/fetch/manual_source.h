@@ -17,7 +17,8 @@ class ManualSource final : public Source {
  public:
   class Read final : public Transfer, public std::enable_shared_from_this<Read> {
    public:
-    Read(ReadRequest r, std::shared_ptr<ReadSink> sink, RequestContext c, std::string bytes);
+    Read(ReadRequest r, std::shared_ptr<ReadSink> sink, RequestContext c,
+         std::shared_ptr<const std::string> bytes);
 
     const ReadRequest request;
     const RequestContext context;
@@ -39,8 +40,8 @@ class ManualSource final : public Source {
    private:
     mutable std::recursive_mutex mutex_;  // the sink is called one call at a time
     std::condition_variable_any changed_;
-    std::shared_ptr<ReadSink> sink_;  // null once ended
-    const std::string bytes_;         // of the whole object
+    std::shared_ptr<ReadSink> sink_;                  // null once ended
+    const std::shared_ptr<const std::string> bytes_;  // of the whole object
     std::uint64_t position_ = 0;
     int resumes_ = 0;
   };
@@ -66,7 +67,7 @@ class ManualSource final : public Source {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<std::string, std::string> files_;
+  std::map<std::string, std::shared_ptr<const std::string>> files_;
   std::deque<std::shared_ptr<Read>> waiting_;
   std::vector<std::shared_ptr<Read>> all_;
   bool closing_ = false;

@@ -16,7 +16,7 @@ namespace lazyvol::daemon {
 struct DaemonOptions {
   RuntimeOptions runtime;
   std::filesystem::path runtime_dir;
-  std::filesystem::path log_file;  ///< empty: stderr in the foreground, else in the cache directory
+  std::filesystem::path log_file;  ///< empty: stderr
   base::LogLevel log_level = base::LogLevel::info;
   bool foreground = false;
 };

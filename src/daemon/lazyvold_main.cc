@@ -4,13 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 #include "base/log.h"
@@ -49,10 +47,9 @@ void describe(CLI::App& app, Words& words) {
   app.add_option("--memory-target", words.memory_target,
                  "bound for bytes in flight and caches in memory (default 256M)")
       ->type_name("SIZE");
-  app.add_option(
-         "--log-file", words.log_file,
-         "append the log to this file (default: lazyvold.log in the cache directory; stderr "
-         "with -f)")
+  app.add_option("--log-file", words.log_file,
+                 "append the log to this file (default: beside the control socket; stderr "
+                 "with -f)")
       ->type_name("FILE");
   app.add_option("--log-level", words.log_level, "debug, info, warn or error")
       ->type_name("LEVEL")
@@ -105,7 +102,10 @@ Result<DaemonOptions> understand(const Words& words) {
   if (!words.log_file.empty()) {
     options.log_file = fs::absolute(words.log_file);
   } else if (!words.foreground) {
-    options.log_file = options.runtime.cache_dir / "lazyvold.log";
+    // Not in the cache directory: nothing is written there before it is known to be a cache.
+    LAZYVOL_TRY_ASSIGN(options.log_file,
+                       control_socket_path(options.runtime_dir, options.runtime.cache_dir));
+    options.log_file.replace_extension(".log");
   }
   return options;
 }
@@ -118,41 +118,35 @@ void send_stderr_to(const fs::path& file) {
   close(fd);
 }
 
-/// Opens the log. A default log that cannot be written (the cache directory will be refused in a
-/// moment, with the reason) is no failure by itself. Errors: those of open(2) for a log asked for.
-Status open_log(const DaemonOptions& options, bool asked_for) {
+/// Errors: those of prepare_runtime_dir and of open(2).
+Status open_log(const DaemonOptions& options) {
   if (options.log_file.empty()) {
     base::log_to_stderr(options.log_level);
     return {};
   }
-  std::error_code ignored;
-  if (!asked_for) fs::create_directories(options.log_file.parent_path(), ignored);
+  LAZYVOL_TRY(prepare_runtime_dir(options.runtime_dir, UserContext::current()));
   const int fd = open(options.log_file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) {
-    if (asked_for) return errno_error(errno, "log file " + options.log_file.string());
-    base::log_to_file("/dev/null", options.log_level);
-    return {};
-  }
+  if (fd < 0) return errno_error(errno, "log file " + options.log_file.string());
   close(fd);
   base::log_to_file(options.log_file.c_str(), options.log_level);
   return {};
 }
 
-int run_foreground(const DaemonOptions& options, bool log_asked_for, Console console) {
+int run_foreground(const DaemonOptions& options, Console console) {
   apply_process_settings();
   block_daemon_signals();
   const auto fail = [&](const Error& error) {
     console.err << "lazyvold: " << one_line(error.message) << std::endl;
     return kExitFailed;
   };
-  if (auto status = open_log(options, log_asked_for); !status.ok()) return fail(status.error());
+  if (auto status = open_log(options); !status.ok()) return fail(status.error());
   auto daemon = Daemon::start(options);
   if (!daemon.ok()) return fail(daemon.error());
   serve_until_signal(**daemon, false);
   return kExitOk;
 }
 
-int run_detached(const DaemonOptions& options, bool log_asked_for, Console console) {
+int run_detached(const DaemonOptions& options, Console console) {
   const DetachResult result = detach([&](StartReport& report) {
     apply_process_settings();
     block_daemon_signals();
@@ -161,7 +155,7 @@ int run_detached(const DaemonOptions& options, bool log_asked_for, Console conso
       report.failed(one_line(error.message), kExitFailed);
       return kExitFailed;
     };
-    if (auto status = open_log(options, log_asked_for); !status.ok()) return fail(status.error());
+    if (auto status = open_log(options); !status.ok()) return fail(status.error());
     send_stderr_to(options.log_file);
     auto daemon = Daemon::start(options);
     if (!daemon.ok()) return fail(daemon.error());
@@ -189,9 +183,7 @@ int lazyvold_main(const std::vector<std::string>& arguments, Console console) {
     console.err << "lazyvold: " << one_line(options.error().message) << std::endl;
     return kExitUsage;
   }
-  const bool log_asked_for = !words.log_file.empty();
-  return options->foreground ? run_foreground(*options, log_asked_for, console)
-                             : run_detached(*options, log_asked_for, console);
+  return options->foreground ? run_foreground(*options, console) : run_detached(*options, console);
 }
 
 }  // namespace lazyvol::daemon

@@ -59,8 +59,9 @@ bool eventually(const std::function<bool()>& condition) {
 World::World()
     : origin(made(temp_.path() / "origin")),
       cache(temp_.path() / "cache"),
-      mountpoint(made(temp_.path() / "mnt")) {
-  setenv("LAZYVOL_RUNTIME_DIR", (temp_.path() / "run").c_str(), 1);
+      mountpoint(made(temp_.path() / "mnt")),
+      runtime_(temp_.path() / "run") {
+  setenv("LAZYVOL_RUNTIME_DIR", runtime_.c_str(), 1);
   setenv("PATH", (std::string(LAZYVOL_TOOLS_DIR ":") + getenv("PATH")).c_str(), 1);
   umask(022);
 }
@@ -71,8 +72,10 @@ World::~World() {
     const Status status = fuse::unmount_path(mountpoint, true);
     EXPECT_TRUE(status.ok()) << status.error().message;
   }
-  if (::testing::Test::HasFailure() && fs::exists(cache / "lazyvold.log")) {
-    std::cerr << "--- lazyvold.log\n" << testing::read_file(cache / "lazyvold.log") << "---\n";
+  if (!::testing::Test::HasFailure() || !fs::exists(runtime_)) return;
+  for (const auto& entry : fs::directory_iterator(runtime_)) {
+    if (entry.path().extension() != ".log") continue;
+    std::cerr << "--- " << entry.path() << "\n" << testing::read_file(entry.path()) << "---\n";
   }
 }
 

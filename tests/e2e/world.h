@@ -56,6 +56,9 @@ class World {
   void restart();
 
   bool mounted() const;
+
+ private:
+  const std::filesystem::path runtime_;
 };
 
 /// Relative paths of everything below `root`, sorted; directories end with '/'.

@@ -32,9 +32,51 @@ class NoTransfer final : public Transfer {
   void resume() override {}
 };
 
+/// Keeps a read alive until it is done, and no longer, as its caller may keep both ends.
+class KeepSink final : public ReadSink {
+ public:
+  explicit KeepSink(std::shared_ptr<ReadSink> inner) : inner_(std::move(inner)) {}
+  void keep(std::shared_ptr<Transfer> transfer) {
+    auto state = state_.lock();
+    if (!state->done) state->transfer = std::move(transfer);
+  }
+  Flow on_start(const ReadStart& start) override { return inner_->on_start(start); }
+  Flow on_data(std::span<const std::byte> data) override { return inner_->on_data(data); }
+  void on_done(Status status) override {
+    const auto inner = std::move(inner_);
+    inner->on_done(std::move(status));
+    std::shared_ptr<Transfer> last;
+    auto state = state_.lock();
+    state->done = true;
+    last.swap(state->transfer);
+    state.unlock();
+  }
+
+ private:
+  struct State {
+    std::shared_ptr<Transfer> transfer;
+    bool done = false;
+  };
+  std::shared_ptr<ReadSink> inner_;
+  base::Locked<State> state_;
+};
+
+class WeakTransfer final : public Transfer {
+ public:
+  explicit WeakTransfer(std::weak_ptr<Transfer> inner) : inner_(std::move(inner)) {}
+  void resume() override {
+    if (const auto inner = inner_.lock()) inner->resume();
+  }
+
+ private:
+  const std::weak_ptr<Transfer> inner_;
+};
+
 }  // namespace
 
-std::uint64_t FaultSource::pick(std::uint64_t below) { return (*random_.lock())() % below; }
+std::uint64_t FaultSource::pick(std::uint64_t below) {
+  return (*random_.lock())() % below;
+}
 
 bool FaultSource::strikes() {
   const unsigned percent = percent_;
@@ -68,7 +110,10 @@ std::shared_ptr<Transfer> FaultSource::read(ReadRequest request, std::shared_ptr
     }
     sink = std::make_shared<CutSink>(std::move(sink), pick(request.length + 1));
   }
-  return inner_->read(std::move(request), std::move(sink), std::move(ctx));
+  const auto keeper = std::make_shared<KeepSink>(std::move(sink));
+  const auto transfer = inner_->read(std::move(request), keeper, std::move(ctx));
+  keeper->keep(transfer);
+  return std::make_shared<WeakTransfer>(transfer);
 }
 
 }  // namespace lazyvol::testing

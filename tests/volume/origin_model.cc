@@ -42,8 +42,18 @@ std::string version_bytes(std::uint64_t serial, std::uint64_t size) {
 
 std::optional<std::uint64_t> first_difference(std::uint64_t serial, std::uint64_t offset,
                                               std::span<const char> bytes) {
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    if (static_cast<std::byte>(bytes[i]) != version_byte(serial, offset + i)) return offset + i;
+  std::size_t i = 0;
+  while (i < bytes.size()) {
+    const std::uint64_t at = offset + i;
+    if (at % 8 == 0 && bytes.size() - i >= 8) {
+      const std::uint64_t expected = word(serial, at / 8);
+      if (std::memcmp(&expected, bytes.data() + i, 8) == 0) {
+        i += 8;
+        continue;
+      }
+    }
+    if (static_cast<std::byte>(bytes[i]) != version_byte(serial, at)) return at;
+    ++i;
   }
   return std::nullopt;
 }
@@ -64,7 +74,8 @@ std::vector<std::string> OriginModel::names_in(const std::string& directory) con
   for (const auto& [path, node] : nodes_) {
     const auto slash = path.rfind('/');
     const std::string parent = slash == std::string::npos ? "" : path.substr(0, slash);
-    if (parent == directory) names.push_back(path.substr(slash == std::string::npos ? 0 : slash + 1));
+    if (parent == directory)
+      names.push_back(path.substr(slash == std::string::npos ? 0 : slash + 1));
   }
   return names;
 }

@@ -18,9 +18,9 @@ namespace lazyvol::testing {
 struct Version {
   std::uint64_t serial = 0;
   std::uint64_t size = 0;
-  std::int64_t mtime_ns = 0;         ///< unique, so that a version is known by it
-  std::string path;                  ///< where it stood
-  std::int64_t born_ns = 0;          ///< fake wall clock
+  std::int64_t mtime_ns = 0;  ///< unique, so that a version is known by it
+  std::string path;           ///< where it stood
+  std::int64_t born_ns = 0;   ///< fake wall clock
   std::optional<std::int64_t> gone_ns;
 };
 
@@ -39,8 +39,8 @@ class OriginModel {
 
   struct Node {
     bool directory = false;
-    std::uint64_t serial = 0;        ///< of the version, for a file
-    bool permanent = false;          ///< may be replaced, never removed or renamed
+    std::uint64_t serial = 0;  ///< of the version, for a file
+    bool permanent = false;    ///< may be replaced, never removed or renamed
   };
   /// By path; the root is not in it.
   const std::map<std::string, Node>& nodes() const { return nodes_; }

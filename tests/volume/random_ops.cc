@@ -50,6 +50,8 @@ class RandomOps {
   void remove_something();
   void administer();
   void restart_with_damage();
+  void close_stack();
+  std::unique_lock<std::shared_mutex> alone();
   void damage_cache();
   void verify_all();
   void verify_directory(NodeId id, const std::string& path);
@@ -76,16 +78,18 @@ class RandomOps {
   const RandomOpsOptions options_;
   const std::filesystem::path dir_;
   FakeClock clock_;
-  std::mutex model_mutex_;           // guards the five below
+  std::mutex model_mutex_;  // guards the five below
   OriginModel model_;
   std::map<NodeId, std::uint64_t> serial_of_id_;
   std::map<std::uint64_t, NodeId> id_of_serial_;  // of permanent files
-  std::vector<std::string> paths_;   // ever used
+  std::vector<std::string> paths_;                // ever used
   const std::shared_ptr<FaultSource> faults_;
   std::mt19937_64 random_;
   bool restarted_ = true;
   std::unique_ptr<Stack> stack_;
-  std::shared_mutex alive_;          // shared: uses the stack; exclusive: restarts it
+  std::shared_mutex alive_;  // shared: uses the stack; exclusive: restarts it
+  // Readers stand back while the exclusive side waits: the lock itself prefers readers.
+  std::atomic<bool> standing_back_{false};
   std::atomic<bool> faulty_{false}, stop_{false}, failed_{false};
   std::mutex report_mutex_;
   RandomOpsReport report_;
@@ -180,10 +184,21 @@ void RandomOps::change_origin() {
       paths_.push_back(path);
       return count("origin: mkdir");
     }
-    case 1: return remove_something();
-    case 2: return rename_something();
-    default: return put_random_file();
+    case 1:
+      return remove_something();
+    case 2:
+      return rename_something();
+    default:
+      return put_random_file();
   }
+}
+
+std::unique_lock<std::shared_mutex> RandomOps::alone() {
+  standing_back_ = true;
+  std::unique_lock lock(alive_);
+  standing_back_ = false;
+  standing_back_.notify_all();
+  return lock;
 }
 
 void RandomOps::damage_cache() {
@@ -205,9 +220,16 @@ void RandomOps::damage_cache() {
   }
 }
 
-void RandomOps::restart_with_damage() {
-  const std::unique_lock lock(alive_);
+void RandomOps::close_stack() {
+  count("cache: corrupt blocks found", stack_->cache().stats().corrupt_blocks);
+  count("cache: evicted KiB", stack_->cache().stats().evicted_bytes / 1024);
+  count("old metadata served", stack_->volume().stats().stale_served);
   stack_->close();
+}
+
+void RandomOps::restart_with_damage() {
+  const auto lock = alone();
+  close_stack();
   if (pick(2) == 0) damage_cache();
   faults_->set_faults(0);
   faulty_ = false;
@@ -305,7 +327,7 @@ void RandomOps::verify_directory(NodeId id, const std::string& path) {
 /// With the origin at rest and in order: all is as the model says. Half of the time after the TTL,
 /// half after an explicit refresh.
 void RandomOps::verify_all() {
-  const std::unique_lock lock(alive_);
+  const auto lock = alone();
   const std::lock_guard model_lock(model_mutex_);
   faults_->set_faults(0);
   faulty_ = false;
@@ -450,8 +472,10 @@ void RandomOps::read_handle(std::mt19937_64& random, const Handle& handle) {
 
 void RandomOps::read_something(std::mt19937_64& random, std::vector<Handle>& handles) {
   switch (random() % 6) {
-    case 0: return look_up(random, handles);
-    case 1: return list_one(random);
+    case 0:
+      return look_up(random, handles);
+    case 1:
+      return list_one(random);
     default:
       if (handles.empty()) return look_up(random, handles);
       return read_handle(random, handles[random() % handles.size()]);
@@ -461,10 +485,11 @@ void RandomOps::read_something(std::mt19937_64& random, std::vector<Handle>& han
 void RandomOps::reader(std::uint64_t seed) {
   std::mt19937_64 random(seed);
   while (!stop_ && !failed()) {
+    standing_back_.wait(true);
     std::vector<Handle> handles;  // closed before the lock goes: a restart needs them closed
     const std::shared_lock lock(alive_);
     const std::uint64_t operations = 1 + random() % 60;
-    for (std::uint64_t i = 0; i < operations && !stop_ && !failed(); ++i) {
+    for (std::uint64_t i = 0; i < operations && !standing_back_ && !failed(); ++i) {
       read_something(random, handles);
     }
     handles.clear();
@@ -495,9 +520,7 @@ RandomOpsReport RandomOps::run() {
   stop_ = true;
   for (auto& thread : readers) thread.join();
   report_.counts["injected faults"] = faults_->injected();
-  report_.counts["corrupt blocks found"] = stack_->cache().stats().corrupt_blocks;
-  report_.counts["stale listings served"] = stack_->volume().stats().stale_served;
-  stack_->close();
+  close_stack();
   return report_;
 }
 

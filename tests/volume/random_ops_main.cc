@@ -2,48 +2,14 @@
 // [--readers N] [--source dir|http]. Prints the seed first, so that a failure can be repeated.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <optional>
 #include <random>
 
 #include "base/log.h"
-#include "source/registry.h"
-#include "support/servers.h"
-#include "support/temp_dir.h"
 #include "random_ops.h"
-
-namespace {
+#include "random_origin.h"
+#include "support/temp_dir.h"
 
 using namespace lazyvol;
-
-/// What a source needs, and a server when it is to be http.
-class Origin {
- public:
-  explicit Origin(bool http) : http_(http) {}
-  std::shared_ptr<Source> open(const std::filesystem::path& root) {
-    std::string text = root.string();
-    if (http_) {
-      nginx_.emplace(root);
-      text = nginx_->url();
-    }
-    const auto url = model::parse_source_url(text);
-    auto source = url.ok() ? source::make_source(*url, {}, {engine_, timer_, blocking_})
-                           : Result<std::shared_ptr<Source>>(url.error());
-    if (!source.ok()) {
-      std::fprintf(stderr, "%s: %s\n", text.c_str(), source.error().message.c_str());
-      std::exit(2);
-    }
-    return *std::move(source);
-  }
-
- private:
-  const bool http_;
-  std::optional<testing::Nginx> nginx_;
-  base::TimerQueue timer_;
-  base::Workers blocking_{"lv-block", 4};
-  net::HttpEngine engine_{{}};
-};
-
-}  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("random operations on a live volume, checked against a model");
@@ -59,7 +25,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   base::log_to_stderr(base::LogLevel::error);
-  Origin origin(kind == "http");
+  testing::RandomOrigin origin(kind == "http");
   options.seed = seed;
   options.duration = std::chrono::seconds(seconds);
   options.source = [&](const std::filesystem::path& root) { return origin.open(root); };

@@ -13,7 +13,9 @@ Stack::Stack(std::filesystem::path cache_dir, std::shared_ptr<Source> source,
       options_(std::move(options)),
       name_(std::move(name)) {}
 
-Stack::~Stack() { close(); }
+Stack::~Stack() {
+  close();
+}
 
 Status Stack::open() {
   timer_.emplace();

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "await.h"
 #include "base/timer.h"
 #include "base/workers.h"
 #include "cache/block_cache.h"
@@ -13,7 +14,6 @@
 #include "cache/tree_store.h"
 #include "lazyvol/source.h"
 #include "model/options.h"
-#include "await.h"
 #include "volume/live_volume.h"
 
 namespace lazyvol::testing {

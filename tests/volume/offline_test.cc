@@ -1,0 +1,132 @@
+// What is served when the origin cannot be asked, and what is not.
+#include "volume_fixture.h"
+
+namespace lazyvol::testing {
+namespace {
+
+using OfflineTest = VolumeTest;
+
+TEST_F(OfflineTest, OldListingsAreServedWhateverFails) {
+  source().put("a", "a", "v1");
+  open();
+  const NodeId a = id_of("a");
+  for (const Code code : {Code::unreachable, Code::timed_out, Code::io_error, Code::throttled}) {
+    clock_.advance(std::chrono::minutes(5));
+    source().fail_all(code);
+    EXPECT_EQ(id_of("a"), a) << to_string(code);
+    EXPECT_EQ(names(kRootNode), std::vector<std::string>{"a"}) << to_string(code);
+  }
+  EXPECT_GE(stack().volume().stats().stale_served, 8U);
+  const auto node = stack().walk("a");
+  EXPECT_LE(node->entry_ttl, std::chrono::seconds(1)) << "asked for again soon";
+}
+
+TEST_F(OfflineTest, AFailureIsNeverAbsence) {
+  source().put_directory("d");
+  source().put("d/f", "x", "v1");
+  open();
+  const NodeId d = id_of("d");
+  source().fail_all(Code::unreachable);
+  EXPECT_EQ(stack().lookup(d, "f").error().code, Code::unreachable);
+  EXPECT_EQ(stack().list(d).error().code, Code::unreachable);
+  source().fail_all(std::nullopt);
+  EXPECT_NE(id_of("d/f"), 0U);
+}
+
+TEST_F(OfflineTest, ARefusalIsAnAnswer) {
+  source().put("a", "a", "v1");
+  open();
+  expire();
+  source().fail_all(Code::access_denied);
+  EXPECT_EQ(code_of("a"), Code::access_denied);
+  source().fail_all(std::nullopt);
+  EXPECT_NE(id_of("a"), 0U) << "no backoff after a refusal";
+}
+
+TEST_F(OfflineTest, WhileDownNobodyWaits) {
+  source().put("a", "a", "v1");
+  open();
+  expire();
+  source().fail_all(Code::unreachable);
+  EXPECT_NE(id_of("a"), 0U);
+  const auto asked = source().count(Op::list);
+  for (int i = 0; i < 10; ++i) EXPECT_NE(id_of("a"), 0U);
+  EXPECT_EQ(source().count(Op::list), asked) << "within the backoff window";
+  clock_.advance(std::chrono::seconds(1));
+  EXPECT_NE(id_of("a"), 0U);
+  EXPECT_EQ(source().count(Op::list), asked + 1) << "tried again after it";
+  source().fail_all(std::nullopt);
+  source().put("b", "b", "v1");
+  clock_.advance(std::chrono::seconds(2));
+  EXPECT_NE(id_of("b"), 0U) << "recovers by itself";
+}
+
+TEST_F(OfflineTest, TheWaitIsShortWhenThereAreOldData) {
+  source().put("a", "a", "v1");
+  source().put_directory("d");
+  open();
+  ASSERT_TRUE(stack().list(id_of("d")).ok());
+  EXPECT_EQ(source().last_context().no_progress, std::chrono::seconds(10));
+  expire();
+  ASSERT_NE(id_of("a"), 0U);
+  EXPECT_EQ(source().last_context().no_progress, std::chrono::seconds(2));
+}
+
+TEST_F(OfflineTest, AKnownEntryIsServedWhenItCannotBeAskedAbout) {
+  use_inexact_listings();
+  source().put("a", "aaa", "v1");
+  source().put("b", "b", "v1");
+  open();
+  const NodeId a = id_of("a");
+  EXPECT_EQ(content(a), "aaa");
+  expire();
+  source().fail_all(Code::unreachable);
+  EXPECT_EQ(id_of("a"), a);
+  EXPECT_EQ(content(a), "aaa") << "known, and in the cache";
+  EXPECT_EQ(code_of("b"), Code::unreachable) << "never asked about: an error, not absence";
+}
+
+TEST_F(OfflineTest, OpensOfflineWhenItWasOpenedBefore) {
+  source().put("a", "a", "v1");
+  open();
+  const NodeId a = id_of("a");
+  EXPECT_EQ(content(a), "a");
+  stack().close();
+  source().fail_all(Code::unreachable);
+  ASSERT_TRUE(stack().open().ok());
+  EXPECT_EQ(id_of("a"), a);
+  EXPECT_EQ(content(a), "a");
+}
+
+TEST_F(OfflineTest, DoesNotOpenOfflineTheFirstTime) {
+  source().fail_all(Code::unreachable);
+  Stack first(dir_.path() / "cache", source_, clock_, {});
+  EXPECT_EQ(first.open().error().code, Code::unreachable);
+}
+
+TEST_F(OfflineTest, DoesNotOpenWhereItIsRefused) {
+  source().put("a", "a", "v1");
+  open();
+  stack().close();
+  source().fail_all(Code::access_denied);
+  EXPECT_EQ(stack().open().error().code, Code::access_denied);
+}
+
+TEST_F(OfflineTest, StopAnswersEveryoneWhoWaits) {
+  source().put_directory("d");
+  source().put("d/f", "x", "v1");
+  open();
+  const NodeId d = id_of("d");
+  source().hold();
+  Answer<Node> lookup;
+  stack().volume().lookup(d, "f", {}, lookup.done());
+  EXPECT_FALSE(lookup.here());
+  std::thread stopper([&] { stack().volume().stop(); });
+  EXPECT_EQ(lookup.get().error().code, Code::cancelled);
+  source().release();
+  stopper.join();
+  EXPECT_EQ(stack().lookup(d, "f").error().code, Code::cancelled);
+}
+
+}  // namespace
+}  // namespace lazyvol::testing

@@ -42,6 +42,8 @@ struct RemoteEntry {
   /// False when a change so soon after `mtime` could leave the validator unchanged ("racily
   /// clean", as git's index has it): such an entry is asked about again after the metadata TTL.
   bool settled = true;
+  /// False for a name that the directory's listing leaves out, and that stat() proved to be there.
+  bool listed = true;
 
   bool operator==(const RemoteEntry&) const = default;
 };

@@ -34,6 +34,9 @@ struct Listing {
   std::vector<RemoteEntry> entries;  ///< unique names, any order
   std::string validator;             ///< for the next conditional list(); empty = none
   std::uint64_t refused = 0;         ///< names that were left out because they are not valid_name()
+  /// Names that begin with '.' may exist without being listed (nginx, Apache and lighttpd leave them
+  /// out): for them the listing proves no absence, and stat() has to be asked.
+  bool hides_dot_names = false;
 };
 
 /// What read() is about to deliver.

@@ -21,7 +21,8 @@ enum : std::uint8_t {
   kHasValidator = 0x02,
   kHasToken = 0x04,
   kHasStat = 0x08,
-  kAllFlags = 0x0f,
+  kUnlisted = 0x10,
+  kAllFlags = 0x1f,
 };
 
 std::uint8_t flag(bool set, std::uint8_t bit) {
@@ -40,7 +41,8 @@ std::uint8_t second_flags(const StoredEntry& entry) {
   return static_cast<std::uint8_t>(flag(!entry.remote.symlink_target.empty(), kHasTarget) |
                                    flag(!entry.remote.validator.empty(), kHasValidator) |
                                    flag(!entry.remote.token.empty(), kHasToken) |
-                                   flag(entry.stat_wall_ns != 0, kHasStat));
+                                   flag(entry.stat_wall_ns != 0, kHasStat) |
+                                   flag(!entry.remote.listed, kUnlisted));
 }
 
 // Differences wrap around, so that every pair of values has one.
@@ -151,6 +153,7 @@ bool ChunkCursor::read_fields() {
   if ((flags & kTypeMask) == 0 || (more & ~kAllFlags) != 0) return damage();
   type_ = static_cast<NodeType>(flags & kTypeMask);
   settled_ = (flags & kSettled) != 0;
+  listed_ = (more & kUnlisted) == 0;
   id_ = sum(id_, in_.signed_number());
   size_.reset();
   mtime_.reset();
@@ -189,6 +192,7 @@ StoredEntry ChunkCursor::entry() const {
   result.remote.validator = validator_;
   result.remote.token = token_;
   result.remote.settled = settled_;
+  result.remote.listed = listed_;
   result.id = id_;
   result.stat_wall_ns = stat_wall_ns_;
   return result;
@@ -200,6 +204,7 @@ std::string encode_header(const DirectoryHeader& header) {
   out.signed_number(header.listed_wall_ns);
   out.number(header.entries);
   out.number(header.refused);
+  out.byte(header.hides_dot_names ? 1 : 0);
   out.text(header.validator);
   return out.take();
 }
@@ -211,6 +216,7 @@ Result<DirectoryHeader> decode_header(std::string_view value) {
   header.listed_wall_ns = in.signed_number();
   header.entries = in.number();
   header.refused = in.number();
+  header.hides_dot_names = in.byte() != 0;
   header.validator = in.text(kMaxStoredText);
   if (!known || in.failed() || !in.at_end()) return damaged("directory header");
   return header;

@@ -75,7 +75,7 @@ class ChunkCursor {
   std::array<char, kMaxName> name_{};
   std::size_t name_length_ = 0;
   NodeType type_ = NodeType::file;
-  bool settled_ = true;
+  bool settled_ = true, listed_ = true;
   NodeId id_ = 0;
   std::int64_t mtime_base_ = 0;
   std::optional<std::uint64_t> size_;

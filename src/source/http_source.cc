@@ -57,6 +57,7 @@ Result<Listing> read_listing(HttpSite& site, const net::HttpBody& body) {
   }
   if (!site.listings_identify()) leave_identity_to_stat(*listing);
   listing->validator = listing_validator(body.head);
+  listing->hides_dot_names = true;  // where a server does show them, asking costs one HEAD
   return listing;
 }
 

@@ -9,6 +9,7 @@ DirectorySnapshot::DirectorySnapshot(NodeId id, NodeId parent,
     : id_(id), parent_(parent) {
   rows_.reserve(sorted.size());
   for (const auto& entry : sorted) {
+    if (!entry.remote.listed) continue;
     Row row;
     row.name_begin = names_.size();
     row.name_size = static_cast<std::uint32_t>(entry.remote.name.size());

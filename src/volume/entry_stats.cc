@@ -98,7 +98,7 @@ void EntryStats::arrived(const std::shared_ptr<Flight>& flight, Result<RemoteEnt
   }
   if (answer.ok()) {
     core_->origin_answered();
-    auto applied = core_->tree.apply_stat(parent, name, *std::move(answer), flight->asked_wall_ns,
+    auto applied = core_->tree.apply_stat(parent, name, *answer, flight->asked_wall_ns,
                                           flight->before.remote.token);
     if (!applied.ok()) return complete(flight, applied.error());
     core_->notifier.post(std::move(applied->changes));

@@ -77,8 +77,7 @@ void Listings::arrived(const std::shared_ptr<Flight>& flight, Result<Listing> li
   core_->origin_answered();
   state_.lock()->failing.erase(flight->directory);
   if (listing->not_modified) ++core_->counters.not_modified;
-  auto changes =
-      core_->tree.apply_listing(flight->directory, std::move(*listing), flight->asked_wall_ns);
+  auto changes = core_->tree.apply_listing(flight->directory, *listing, flight->asked_wall_ns);
   if (!changes.ok()) return complete(flight, changes.error());
   const std::uint64_t count = changes->entries.size() + changes->nodes.size();
   core_->notifier.post(*std::move(changes));

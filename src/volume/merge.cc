@@ -60,6 +60,13 @@ cache::StoredEntry same_version_row(const cache::StoredEntry& old, RemoteEntry r
   return merged;
 }
 
+/// Bounds what one row of a listing can make us store.
+bool can_be_kept(const RemoteEntry& row) {
+  constexpr std::size_t kMaxText = 4096;
+  return valid_name(row.name) && row.symlink_target.size() <= kMaxPath &&
+         row.validator.size() <= kMaxText && row.token.size() <= kMaxText;
+}
+
 }  // namespace
 
 MergedEntry merge_row(const cache::StoredEntry& old, RemoteEntry row) {
@@ -86,6 +93,9 @@ MergedEntry merge_stat(const cache::StoredEntry& old, RemoteEntry answer,
   const bool other = another_version(old.remote, answer);
   answer.name = old.remote.name;
   answer.token = old.remote.token;
+  answer.listed = old.remote.listed;
+  // No listing will show a change of what it leaves out.
+  if (!answer.listed) answer.settled = false;
   const bool listed_meanwhile = old.remote.token != token_then;
   MergedEntry out;
   out.entry = {std::move(answer), other ? 0 : old.id,
@@ -95,10 +105,10 @@ MergedEntry merge_stat(const cache::StoredEntry& old, RemoteEntry answer,
 }
 
 MergedListing merge_listing(const std::vector<cache::StoredEntry>& old,
-                            std::vector<RemoteEntry> rows) {
+                            std::vector<RemoteEntry> rows, bool hides_dot_names) {
   MergedListing out;
   const std::size_t told = rows.size();
-  std::erase_if(rows, [](const RemoteEntry& row) { return !valid_name(row.name); });
+  std::erase_if(rows, [](const RemoteEntry& row) { return !can_be_kept(row); });
   std::stable_sort(rows.begin(), rows.end(),
                    [](const auto& a, const auto& b) { return a.name < b.name; });
   rows.erase(std::unique(rows.begin(), rows.end(),
@@ -108,12 +118,16 @@ MergedListing merge_listing(const std::vector<cache::StoredEntry>& old,
   out.entries.reserve(rows.size());
 
   const auto vanished = [&](const cache::StoredEntry& entry) {
+    if (hides_dot_names && !entry.remote.listed) {
+      out.entries.push_back(entry);
+      return;
+    }
+    out.changed_names.push_back(entry.remote.name);
     if (entry.remote.type == NodeType::directory) out.gone_directories.push_back(entry.id);
   };
   auto before = old.begin();
   for (auto& row : rows) {
     for (; before != old.end() && before->remote.name < row.name; ++before) {
-      out.changed_names.push_back(before->remote.name);
       vanished(*before);
     }
     if (before == old.end() || before->remote.name != row.name) {
@@ -125,7 +139,7 @@ MergedListing merge_listing(const std::vector<cache::StoredEntry>& old,
     auto merged = merge_row(*before, std::move(row));
     if (merged.entry.id == 0) {
       out.changed_names.push_back(before->remote.name);
-      vanished(*before);
+      if (before->remote.type == NodeType::directory) out.gone_directories.push_back(before->id);
       ++out.new_ids;
     } else if (merged.attributes_changed) {
       out.changed_nodes.push_back(merged.entry.id);
@@ -133,10 +147,7 @@ MergedListing merge_listing(const std::vector<cache::StoredEntry>& old,
     out.entries.push_back(std::move(merged.entry));
     ++before;
   }
-  for (; before != old.end(); ++before) {
-    out.changed_names.push_back(before->remote.name);
-    vanished(*before);
-  }
+  for (; before != old.end(); ++before) vanished(*before);
   out.same = out.entries == old;
   return out;
 }

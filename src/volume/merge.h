@@ -39,12 +39,14 @@ struct MergedListing {
   std::vector<std::string> changed_names;   ///< appeared, vanished, or name another node now
   std::vector<NodeId> changed_nodes;        ///< same node, other attributes
   std::vector<NodeId> gone_directories;     ///< ids of directories that are no longer here
-  std::uint64_t refused = 0;                ///< rows with invalid or repeated names, left out
+  std::uint64_t refused = 0;                ///< rows with invalid or repeated names or absurd
+                                            ///< texts, left out
   bool same = false;                        ///< nothing differs from `old`, byte for byte
 };
 
-/// `old` is in byte order of names (empty for a first listing); `rows` in any order.
+/// `old` is in byte order of names (empty for a first listing); `rows` in any order. Unlisted
+/// entries of `old` stay while the listing `hides_dot_names`.
 MergedListing merge_listing(const std::vector<cache::StoredEntry>& old,
-                            std::vector<RemoteEntry> rows);
+                            std::vector<RemoteEntry> rows, bool hides_dot_names = false);
 
 }  // namespace lazyvol::volume

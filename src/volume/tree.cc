@@ -3,12 +3,9 @@
 #include <algorithm>
 #include <functional>
 
-#include "base/log.h"
-
 namespace lazyvol::volume {
 namespace {
 
-constexpr std::uint64_t kIdsAtOnce = 1024;
 constexpr std::size_t kMaxDepth = kMaxPath / 2 + 1;
 
 Error gone(NodeId id) {
@@ -41,7 +38,11 @@ std::shared_ptr<DecodedDirectory> Tree::decoded(NodeId directory) {
 
 Result<std::optional<cache::DirectoryHeader>> Tree::header(NodeId directory) {
   if (auto found = decoded(directory)) return std::optional(found->header());
-  return store_.header(volume_, directory);
+  auto header = store_.header(volume_, directory);
+  const bool huge = header.ok() && *header && (*header)->entries > kMaxDirectoryDecoded;
+  // Anything else that cannot be read is damaged: as if it had never been listed.
+  if (!huge) return std::optional<cache::DirectoryHeader>();
+  return header;
 }
 
 Result<std::optional<cache::StoredEntry>> Tree::find(NodeId directory, std::string_view name) {
@@ -110,52 +111,40 @@ Result<Tree::Located> Tree::locate(std::string_view source_path) {
   return at;
 }
 
-Result<NodeId> Tree::take_ids(std::uint64_t count) {
-  auto ids = ids_.lock();
-  if (ids->end - ids->next < count) {
-    const std::uint64_t wanted = std::max(count, kIdsAtOnce);
-    LAZYVOL_TRY_ASSIGN(const NodeId first, store_.allocate_nodes(volume_, wanted));
-    *ids = {first, first + wanted};
-  }
-  const NodeId first = ids->next;
-  ids->next += count;
-  return first;
-}
-
 Result<TreeChanges> Tree::write_listing(NodeId directory, Listing listing, std::int64_t wall_ns,
-                                        std::vector<NodeId>& gone_directories) {
+                                        bool alone) {
   const std::lock_guard writer(writing(directory));
   LAZYVOL_TRY_ASSIGN(const auto at, place(directory));
   if (!at) return gone(directory);
-  LAZYVOL_TRY_ASSIGN(auto header, store_.header(volume_, directory));
-  const bool first = !header;
+  LAZYVOL_TRY_ASSIGN(auto known, header(directory));
+  const bool first = !known;
   if (listing.not_modified) {
     if (first) return Error{Code::io_error, "not modified, but never listed"};
-    header->listed_wall_ns = wall_ns;
-    if (!listing.validator.empty()) header->validator = std::move(listing.validator);
-    LAZYVOL_TRY(store_.update_header(volume_, directory, *header));
-    decoded_.update_header(directory, *header);
+    known->listed_wall_ns = wall_ns;
+    if (!listing.validator.empty()) known->validator = std::move(listing.validator);
+    LAZYVOL_TRY(store_.update_header(volume_, directory, *known));
+    decoded_.update_header(directory, *known);
     return TreeChanges{};
   }
   std::vector<cache::StoredEntry> old;
   if (!first) {
-    LAZYVOL_TRY_ASSIGN(old, store_.entries(volume_, directory));
+    LAZYVOL_TRY_ASSIGN(old, entries(directory));
   }
-  auto merged = merge_listing(old, std::move(listing.entries));
+  auto merged = merge_listing(old, std::move(listing.entries), listing.hides_dot_names);
+  if (!merged.gone_directories.empty() && !alone) return Error{Code::busy, "alone"};
   if (merged.new_ids > 0) {
-    LAZYVOL_TRY_ASSIGN(NodeId next, take_ids(merged.new_ids));
+    LAZYVOL_TRY_ASSIGN(NodeId next, store_.allocate_nodes(volume_, merged.new_ids));
     for (auto& entry : merged.entries) {
       if (entry.id == 0) entry.id = next++;
     }
   }
   const cache::DirectoryHeader now{wall_ns, std::move(listing.validator), merged.entries.size(),
-                                   listing.refused + merged.refused};
+                                   listing.refused + merged.refused, listing.hides_dot_names};
   if (merged.same && !first) {
     LAZYVOL_TRY(store_.update_header(volume_, directory, now));
   } else {
     LAZYVOL_TRY(store_.replace(volume_, directory, now, merged.entries));
   }
-  gone_directories = std::move(merged.gone_directories);
   TreeChanges changes;
   if (!first) {
     for (auto& name : merged.changed_names)
@@ -167,51 +156,89 @@ Result<TreeChanges> Tree::write_listing(NodeId directory, Listing listing, std::
   decoded_.replace(
       directory,
       small ? std::make_shared<DecodedDirectory>(now, std::move(merged.entries)) : nullptr);
+  if (!merged.gone_directories.empty()) drop_vanished();
   return changes;
 }
 
-Result<TreeChanges> Tree::apply_listing(NodeId directory, Listing listing, std::int64_t wall_ns) {
-  std::vector<NodeId> gone_directories;
-  auto changes = [&] {
-    const std::shared_lock keep(forgetting_);
-    return write_listing(directory, std::move(listing), wall_ns, gone_directories);
-  }();
-  forget(gone_directories);
-  return changes;
+/// Runs `attempt` beside other writers; once more, alone, when it turns out that directories
+/// vanish: the store then forgets all below them, which nobody may write meanwhile.
+template <class T>
+Result<T> Tree::write(const std::function<Result<T>(bool alone)>& attempt) {
+  {
+    const std::shared_lock beside_others(forgetting_);
+    auto result = attempt(false);
+    if (result.ok() || result.error().code != Code::busy) return result;
+  }
+  const std::unique_lock alone(forgetting_);
+  return attempt(true);
+}
+
+Result<TreeChanges> Tree::apply_listing(NodeId directory, const Listing& listing,
+                                        std::int64_t wall_ns) {
+  return write<TreeChanges>(
+      [&](bool alone) { return write_listing(directory, listing, wall_ns, alone); });
+}
+
+Result<cache::StoredEntry> Tree::adopt(NodeId directory, RemoteEntry answer, std::int64_t wall_ns) {
+  const std::shared_lock beside_others(forgetting_);
+  const std::lock_guard writer(writing(directory));
+  LAZYVOL_TRY_ASSIGN(auto known, find(directory, answer.name));
+  if (known) return *std::move(known);  // somebody else was first
+  LAZYVOL_TRY_ASSIGN(auto now, header(directory));
+  if (!now) return Error{Code::stale, "the directory vanished meanwhile"};
+  LAZYVOL_TRY_ASSIGN(auto all, entries(directory));
+  LAZYVOL_TRY_ASSIGN(const NodeId id, store_.allocate_nodes(volume_, 1));
+  answer.listed = answer.settled = false;  // no listing will show a change of it
+  cache::StoredEntry entry{std::move(answer), id, wall_ns};
+  const auto place = std::lower_bound(all.begin(), all.end(), entry.remote.name,
+                                      [](const cache::StoredEntry& other, const std::string& name) {
+                                        return other.remote.name < name;
+                                      });
+  all.insert(place, entry);
+  now->entries = all.size();
+  LAZYVOL_TRY(store_.replace(volume_, directory, *now, all));
+  const bool small = all.size() <= kMaxDirectoryDecoded;
+  decoded_.replace(directory,
+                   small ? std::make_shared<DecodedDirectory>(*now, std::move(all)) : nullptr);
+  return entry;
+}
+
+Result<Tree::StatApplied> Tree::write_stat(NodeId directory, const std::string& name,
+                                           RemoteEntry answer, std::int64_t wall_ns,
+                                           const std::string& token_then, bool alone) {
+  const std::lock_guard writer(writing(directory));
+  LAZYVOL_TRY_ASSIGN(const auto old, find(directory, name));
+  if (!old) return Error{Code::not_found, name + ": vanished meanwhile"};
+  StatApplied out;
+  auto merged = merge_stat(*old, std::move(answer), wall_ns, token_then);
+  const bool directory_gone = merged.entry.id == 0 && old->remote.type == NodeType::directory;
+  if (directory_gone && !alone) return Error{Code::busy, "alone"};
+  if (merged.entry.id == 0) {
+    LAZYVOL_TRY_ASSIGN(merged.entry.id, store_.allocate_nodes(volume_, 1));
+    out.changes.entries.emplace_back(directory, name);
+    out.changes.nodes.push_back(directory);
+  } else if (merged.attributes_changed && old->stat_wall_ns != 0) {
+    out.changes.nodes.push_back(merged.entry.id);
+  }
+  LAZYVOL_TRY(store_.update_entry(volume_, directory, merged.entry));
+  decoded_.update_entry(directory, merged.entry);
+  if (directory_gone) drop_vanished();
+  out.entry = std::move(merged.entry);
+  return out;
 }
 
 Result<Tree::StatApplied> Tree::apply_stat(NodeId directory, const std::string& name,
-                                           RemoteEntry answer, std::int64_t wall_ns,
+                                           const RemoteEntry& answer, std::int64_t wall_ns,
                                            const std::string& token_then) {
-  std::vector<NodeId> gone_directories;
-  StatApplied out;
-  {
-    const std::shared_lock keep(forgetting_);
-    const std::lock_guard writer(writing(directory));
-    LAZYVOL_TRY_ASSIGN(const auto old, store_.find(volume_, directory, name));
-    if (!old) return Error{Code::not_found, name + ": vanished meanwhile"};
-    auto merged = merge_stat(*old, std::move(answer), wall_ns, token_then);
-    if (merged.entry.id == 0) {
-      LAZYVOL_TRY_ASSIGN(merged.entry.id, take_ids(1));
-      out.changes.entries.emplace_back(directory, name);
-      out.changes.nodes.push_back(directory);
-      if (old->remote.type == NodeType::directory) gone_directories.push_back(old->id);
-    } else if (merged.attributes_changed && old->stat_wall_ns != 0) {
-      out.changes.nodes.push_back(merged.entry.id);
-    }
-    LAZYVOL_TRY(store_.update_entry(volume_, directory, merged.entry));
-    decoded_.update_entry(directory, merged.entry);
-    out.entry = std::move(merged.entry);
-  }
-  forget(gone_directories);
-  return out;
+  return write<StatApplied>(
+      [&](bool alone) { return write_stat(directory, name, answer, wall_ns, token_then, alone); });
 }
 
 Status Tree::rewrite(NodeId directory, const std::string& name,
                      const std::function<void(cache::StoredEntry&)>& change) {
-  const std::shared_lock keep(forgetting_);
+  const std::shared_lock beside_others(forgetting_);
   const std::lock_guard writer(writing(directory));
-  LAZYVOL_TRY_ASSIGN(auto entry, store_.find(volume_, directory, name));
+  LAZYVOL_TRY_ASSIGN(auto entry, find(directory, name));
   if (!entry) return Error{Code::not_found, name + ": vanished meanwhile"};
   change(*entry);
   LAZYVOL_TRY(store_.update_entry(volume_, directory, *entry));
@@ -221,7 +248,7 @@ Status Tree::rewrite(NodeId directory, const std::string& name,
 
 Status Tree::mark_missing(NodeId directory, const std::string& name, std::int64_t wall_ns) {
   return rewrite(directory, name, [&](cache::StoredEntry& entry) {
-    entry.remote.size.reset();
+    entry.remote.size.reset();  // the validator stays, to know another version by
     entry.stat_wall_ns = wall_ns;
   });
 }
@@ -231,15 +258,8 @@ Status Tree::mark_in_doubt(NodeId directory, const std::string& name) {
                  [](cache::StoredEntry& entry) { entry.stat_wall_ns = kStatInDoubt; });
 }
 
-void Tree::forget(const std::vector<NodeId>& directories) {
-  if (directories.empty()) return;
-  const std::unique_lock alone(forgetting_);
-  for (const NodeId id : directories) {
-    if (auto status = store_.forget(volume_, id); !status.ok()) {
-      base::log_warn("forgetting a vanished directory: {}", status.error().message);
-    }
-    decoded_.replace(id, nullptr);
-  }
+/// Vanished directories are no longer found in the store; what was decoded of them goes, too.
+void Tree::drop_vanished() {
   for (const NodeId id : decoded_.ids()) {
     const auto at = place(id);
     if (at.ok() && !*at) decoded_.replace(id, nullptr);

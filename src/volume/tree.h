@@ -14,7 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/locked.h"
 #include "cache/tree_store.h"
 #include "lazyvol/source.h"
 #include "volume/directory_cache.h"
@@ -40,7 +39,7 @@ class Tree {
   /// `store` must outlive the tree. `root_path` is what the root is called in the source.
   Tree(cache::TreeStore& store, cache::VolumeId volume, std::string root_path);
 
-  /// nullopt: never listed.
+  /// nullopt: never listed (or what is stored of it is damaged).
   Result<std::optional<cache::DirectoryHeader>> header(NodeId directory);
   Result<std::optional<cache::StoredEntry>> find(NodeId directory, std::string_view name);
   Result<std::vector<cache::StoredEntry>> entries(NodeId directory);
@@ -66,14 +65,19 @@ class Tree {
 
   /// `wall_ns`: when the source was asked. Errors: stale (the directory vanished meanwhile), the
   /// index's.
-  Result<TreeChanges> apply_listing(NodeId directory, Listing listing, std::int64_t wall_ns);
+  Result<TreeChanges> apply_listing(NodeId directory, const Listing& listing, std::int64_t wall_ns);
   struct StatApplied {
     cache::StoredEntry entry;
     TreeChanges changes;
   };
   /// Errors: not_found (the name vanished meanwhile), the index's.
-  Result<StatApplied> apply_stat(NodeId directory, const std::string& name, RemoteEntry answer,
-                                 std::int64_t wall_ns, const std::string& token_then);
+  Result<StatApplied> apply_stat(NodeId directory, const std::string& name,
+                                 const RemoteEntry& answer, std::int64_t wall_ns,
+                                 const std::string& token_then);
+  /// Adds an entry that the directory's listing leaves out and that the source says is there.
+  /// Answers with the one that is there by then. Errors: stale (the directory vanished meanwhile),
+  /// the index's.
+  Result<cache::StoredEntry> adopt(NodeId directory, RemoteEntry answer, std::int64_t wall_ns);
   /// The origin lists the name but says that it is not there.
   Status mark_missing(NodeId directory, const std::string& name, std::int64_t wall_ns);
   /// The entry has to be asked for again before it is shown.
@@ -83,25 +87,24 @@ class Tree {
   std::vector<NodeId> recently_used() const { return decoded_.ids(); }
 
  private:
-  struct Ids {
-    NodeId next = 0, end = 0;
-  };
   std::shared_ptr<DecodedDirectory> decoded(NodeId directory);
-  Result<NodeId> take_ids(std::uint64_t count);
+  template <class T>
+  Result<T> write(const std::function<Result<T>(bool alone)>& attempt);
   Result<TreeChanges> write_listing(NodeId directory, Listing listing, std::int64_t wall_ns,
-                                    std::vector<NodeId>& gone);
+                                    bool alone);
+  Result<StatApplied> write_stat(NodeId directory, const std::string& name, RemoteEntry answer,
+                                 std::int64_t wall_ns, const std::string& token_then, bool alone);
   Status rewrite(NodeId directory, const std::string& name,
                  const std::function<void(cache::StoredEntry&)>& change);
-  void forget(const std::vector<NodeId>& directories);
+  void drop_vanished();
   std::mutex& writing(NodeId directory) { return writing_[directory % writing_.size()]; }
 
   cache::TreeStore& store_;
   const cache::VolumeId volume_;
   const std::string root_path_;
   DirectoryCache decoded_{kMaxDecodedEntries};
-  base::Locked<Ids> ids_;
-  // Lock order: forgetting_ (shared by writers of a directory, exclusive to forget subtrees), then
-  // writing_ (one writer per directory), then ids_ or the decoded directories.
+  // Lock order: forgetting_ (shared by writers of one directory, exclusive for those that make a
+  // whole subtree vanish), then writing_ (one writer per directory), then the decoded directories.
   std::shared_mutex forgetting_;
   std::array<std::mutex, 64> writing_;
 };

@@ -47,8 +47,15 @@ Error translate(const rocksdb::Status& status) {
 }
 
 bool means_damage(const rocksdb::Status& status) {
-  return status.IsCorruption() || status.IsInvalidArgument() || status.IsNotSupported() ||
-         status.IsNotFound() || status.IsPathNotFound();
+  if (status.IsCorruption()) {
+    // A table that cannot be read while opening is reported as Corruption, whatever the reason:
+    // only its absence speaks of damage.
+    const std::string text = status.ToString();
+    return text.find("IO error") == std::string::npos ||
+           text.find("No such file") != std::string::npos;
+  }
+  return status.IsInvalidArgument() || status.IsNotSupported() || status.IsNotFound() ||
+         status.IsPathNotFound();
 }
 
 }  // namespace lazyvol::cache

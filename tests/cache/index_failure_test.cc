@@ -160,6 +160,23 @@ TEST_F(IndexFailure, UnreadableBlocksAreErrorsNotAbsence) {
   EXPECT_GT(errors, 0);
 }
 
+TEST_F(IndexFailure, ADiskThatCannotBeReadAtTheStartIsNotTakenForDamage) {
+  for (int n = 0; n < 1'000; ++n) {
+    ASSERT_TRUE(put(std::to_string(n), lazyvol::testing::noise(10'000, n)).ok());
+  }
+  index_.reset();
+  for (const int after : {0, 1, 2, 3, 5, 8, 12}) {
+    faults_.arm(FileOperation::read, EIO, after);
+    const Status opened = open();
+    faults_.disarm();
+    EXPECT_TRUE(opened.ok() || opened.error().code == Code::io_error);
+    index_.reset();
+    ASSERT_TRUE(open().ok());
+    ASSERT_NO_FATAL_FAILURE(check_accepted()) << "after " << after;
+    index_.reset();
+  }
+}
+
 // Every kind of operation, failing early and late, with work heavy enough for flushes and
 // compactions in the background. RocksDB's assertions must stay silent (one would end this
 // program).

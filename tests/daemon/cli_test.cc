@@ -13,6 +13,7 @@
 
 #include "daemon/cli_parse.h"
 #include "daemon/golden.h"
+#include "model/options.h"
 #include "support/temp_dir.h"
 
 namespace lazyvol::daemon {
@@ -68,6 +69,40 @@ TEST_F(Cli, HelpIsAContract) {
   }
   expect_golden("mount.lazyvol-help.txt", help(mount_lazyvol_main, {}));
   expect_golden("lazyvold-help.txt", help(lazyvold_main, {}));
+}
+
+/// The words of `text` that are long options ("--cache-dir").
+std::vector<std::string> long_options(const std::string& text) {
+  std::vector<std::string> found;
+  for (std::size_t at = 0; (at = text.find("--", at)) != std::string::npos;) {
+    const std::size_t end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", at);
+    found.push_back(text.substr(at, end - at));
+    at = end == std::string::npos ? text.size() : end;
+  }
+  return found;
+}
+
+TEST_F(Cli, ManualsNameEveryOption) {
+  const auto manual = [](const char* name) {
+    return testing::read_file(std::filesystem::path(LAZYVOL_MAN_DIR) / name);
+  };
+  const auto expect_named = [&](const std::string& help, const char* name) {
+    for (const auto& option : long_options(help)) {
+      if (option == "--help") continue;
+      EXPECT_NE(manual(name).find("Fl " + option.substr(1)), std::string::npos)
+          << name << " lacks " << option;
+    }
+  };
+  for (const char* command : {"umount", "status", "prefetch", "evict", "refresh"}) {
+    expect_named(run(lazyvol_main, {command, "--help"}).out, "lazyvol.1");
+  }
+  for (const char* command : {"status", "check", "trim"}) {
+    expect_named(run(lazyvol_main, {"cache", command, "--help"}).out, "lazyvol.1");
+  }
+  expect_named(run(lazyvold_main, {"--help"}).out, "lazyvold.8");
+  for (const auto& option : model::mount_option_help()) {
+    EXPECT_NE(manual("mount.lazyvol.8").find(option.name), std::string::npos) << option.name;
+  }
 }
 
 TEST_F(Cli, VersionsAreNamed) {

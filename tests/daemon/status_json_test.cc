@@ -27,7 +27,7 @@ TEST(StatusJson, NamesAreAContract) {
   status.mounts.emplace_back();
   std::string names;
   list_names(ControlJson::parse(status_to_json(status)), "", names);
-  expect_golden("status-names.txt", names);
+  expect_golden("status.txt", names);
 }
 
 TEST(StatusJson, CarriesTheFigures) {

@@ -13,6 +13,7 @@
 
 #include "daemon/control_client.h"
 #include "e2e/world.h"
+#include "model/content.h"
 #include "support/servers.h"
 #include "support/temp_dir.h"
 
@@ -26,6 +27,7 @@ using testing::noise;
 using testing::write_file;
 
 constexpr std::size_t kMiB = 1 << 20;
+constexpr std::size_t kBlock = model::kBlockSize;
 
 /// Flips one bit in every 64 KiB of data of a file; answers with how many.
 int flip_bits(const fs::path& file) {
@@ -129,14 +131,17 @@ TEST_F(CacheDir, FullDiskHarmsNoReadAndIsUsedAgain) {
   const std::string filler = (world_.cache / "filler").string();
   (void)testing::run({"dd", "if=/dev/zero", "of=" + filler, "bs=64k"});
   EXPECT_TRUE(testing::read_file(world_.mountpoint / "first") == first);
-  EXPECT_GT(json_number(world_.status(), "/cache/bypassed_blocks"), 0u);
-  EXPECT_FALSE(json_flag(world_.status(), "/cache/writable"));
+  const auto full = world_.status();
+  EXPECT_GT(json_number(full, "/cache/bypassed_blocks"), 0u);
   fs::remove(filler);
-  EXPECT_TRUE(eventually([&] {
-    (void)lazyvol({"evict", (world_.mountpoint / "second").string()});
-    (void)lazyvol({"prefetch", (world_.mountpoint / "second").string()});
-    return json_flag(world_.status(), "/cache/writable");
+  const std::string path = (world_.mountpoint / "second").string();
+  EXPECT_TRUE(eventually([&] {  // it is probed now and then
+    (void)lazyvol({"evict", path});
+    const auto before = json_number(world_.status(), "/cache/stored_blocks");
+    (void)lazyvol({"prefetch", path});
+    return json_number(world_.status(), "/cache/stored_blocks") - before == second.size() / kBlock;
   }));
+  EXPECT_TRUE(json_flag(world_.status(), "/cache/writable"));
   EXPECT_TRUE(testing::read_file(world_.mountpoint / "second") == second);
   world_.end_daemon(SIGTERM);
   EXPECT_EQ(umount2(world_.cache.c_str(), 0), 0);

@@ -53,7 +53,12 @@ class DiskBlockCache final : public BlockCache {
     return core_->check(progress);
   }
 
-  Status commit() override { return core_->committer.commit(); }
+  Status commit() override {
+    LAZYVOL_TRY(core_->committer.commit());
+    // What an earlier commit had to give up is not durable either.
+    if (auto why = core_->shared.health.reason()) return *std::move(why);
+    return {};
+  }
 
  private:
   const std::shared_ptr<CacheCore> core_;

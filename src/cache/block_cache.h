@@ -101,7 +101,8 @@ class BlockCache {
   virtual Result<std::uint64_t> trim(std::uint64_t target_bytes) = 0;
   /// Verifies everything that is stored; damaged blocks are dropped. Runs beside readers.
   virtual Result<CheckReport> check(const std::function<bool(const CheckReport&)>& progress) = 0;
-  /// Makes everything stored so far durable. Used by tests and by shutdown.
+  /// Makes everything stored so far durable. Used by tests and by shutdown. Errors: why writes are
+  /// suspended, when they are.
   virtual Status commit() = 0;
 };
 

@@ -24,7 +24,11 @@ Result<std::shared_ptr<CacheCore>> CacheCore::start(CacheOptions options, CacheD
       std::make_shared<CacheCore>(std::move(options), std::move(directory), std::move(index), meta);
   core->shared.owner = core;
   LAZYVOL_TRY(core->slabs.load());
-  LAZYVOL_TRY(core->write_meta(false));
+  // A disk that takes no writes now may take them later; until a probe could note that this life
+  // began, nothing is stored.
+  if (Status noted = core->write_meta(false); !noted.ok()) {
+    core->shared.health.suspend(noted.error());
+  }
   core->committer.start([at = core.get()] { at->evictor.enforce(); },
                         [at = core.get()] { return at->probe(); });
   if (!meta.clean) {

@@ -12,7 +12,7 @@ void Health::suspend(const Error& error) {
   auto state = state_.lock();
   const bool first = !state->reason.has_value();
   state->reason = error;
-  state->next_probe = base::system_clock().now() + probe_interval_;
+  if (first) state->next_probe = base::system_clock().now() + probe_interval_;
   writable_.store(false, std::memory_order_release);
   state.unlock();
   if (first) base::log_warn("cache: not storing for now ({}); reads go past it", error.message);

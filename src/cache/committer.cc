@@ -45,8 +45,12 @@ void Committer::run() {
                      [&] { return dirty->stopping || dirty->waiting >= enough; });
       if (dirty->stopping) return;
     }
-    if (shared_.health.probe_due(base::system_clock().now()) && probe_()) shared_.health.resume();
-    static_cast<void>(commit());  // a failure is told by Health, and tried again
+    // A failure is told by Health, and tried again: while writes are suspended with the probe only.
+    if (shared_.health.probe_due(base::system_clock().now())) {
+      if (probe_() && commit().ok()) shared_.health.resume();
+    } else if (shared_.health.writable()) {
+      static_cast<void>(commit());
+    }
     maintain_();
   }
 }

@@ -13,6 +13,7 @@ namespace {
 // Contents of up to 4 GiB have all their rows in memory while they are open (150 KB at most); of
 // larger ones a row is read when its group is first asked for.
 constexpr std::uint32_t kLoadAllGroups = 256;
+constexpr int kReadAttempts = 3;
 
 Error absent() {
   return Error{Code::not_found, "not in the cache"};
@@ -121,57 +122,66 @@ Status ObjectContent::read_whole(const ReadPlan& plan, std::uint64_t block,
   return {};
 }
 
-Status ObjectContent::read(std::uint64_t block, std::uint32_t offset, std::span<std::byte> out) {
-  const auto plan = plan_read(block);
-  if (!plan.ok()) {
-    shared_.counters.misses.fetch_add(1, std::memory_order_relaxed);
-    return plan.error();
-  }
+Status ObjectContent::read_planned(const ReadPlan& plan, std::uint64_t block, std::uint32_t offset,
+                                   std::span<std::byte> out) {
   const std::uint32_t length = layout_.length_of(block);
-  if (std::uint64_t{offset} + out.size() > length) {
-    return Error{Code::invalid_argument, "a read beyond its block"};
+  if (plan.verified) {
+    return plan.file->read_at(model::BlockLayout::offset_of(block) + offset, out);
   }
-  Status got;
-  if (plan->verified) {
-    got = plan->file->read_at(model::BlockLayout::offset_of(block) + offset, out);
-  } else if (out.size() == length) {
-    got = read_whole(*plan, block, out);
-  } else {
-    auto buffer = shared_.buffers.take();
-    got = read_whole(*plan, block, {buffer.get(), length});
-    if (got.ok()) std::memcpy(out.data(), buffer.get() + offset, out.size());
-    shared_.buffers.give_back(std::move(buffer));
-  }
-  return finish_read(*plan, block, offset, out.size(), got);
+  if (out.size() == length) return read_whole(plan, block, out);
+  auto buffer = shared_.buffers.take();
+  Status got = read_whole(plan, block, {buffer.get(), length});
+  if (got.ok()) std::memcpy(out.data(), buffer.get() + offset, out.size());
+  shared_.buffers.give_back(std::move(buffer));
+  return got;
 }
 
-Status ObjectContent::finish_read(const ReadPlan& plan, std::uint64_t block, std::uint32_t offset,
-                                  std::size_t length, const Status& got) {
+Status ObjectContent::read(std::uint64_t block, std::uint32_t offset, std::span<std::byte> out) {
+  // Again when other blocks of the group were dropped meanwhile.
+  for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
+    const auto plan = plan_read(block);
+    if (!plan.ok()) break;
+    if (std::uint64_t{offset} + out.size() > layout_.length_of(block)) {
+      return Error{Code::invalid_argument, "a read beyond its block"};
+    }
+    const Status got = read_planned(*plan, block, offset, out);
+    const Outcome outcome = finish_read(*plan, block, offset, out.size(), got);
+    if (outcome == Outcome::hit) {
+      shared_.counters.hits.fetch_add(1, std::memory_order_relaxed);
+      return {};
+    }
+    if (outcome == Outcome::damaged) break;
+  }
+  shared_.counters.misses.fetch_add(1, std::memory_order_relaxed);
+  return absent();
+}
+
+ObjectContent::Outcome ObjectContent::finish_read(const ReadPlan& plan, std::uint64_t block,
+                                                  std::uint32_t offset, std::size_t length,
+                                                  const Status& got) {
   auto state = state_.lock();
   const std::uint32_t number = ObjectGroups::group_of(block);
   const std::uint64_t bit = ObjectGroups::bit_of(block);
   BlockGroup& group = *state->groups.find(number);
-  if (group.generation != plan.generation) {  // dropped meanwhile: what was read may be a hole
-    shared_.counters.misses.fetch_add(1, std::memory_order_relaxed);
-    return absent();
-  }
+  // Something was dropped meanwhile: what was read may be a hole.
+  if (group.generation != plan.generation) return Outcome::moved;
   if (!got.ok()) {
     state.unlock();
     drop_damaged(block, plan.generation, Status(got).error());
-    shared_.counters.misses.fetch_add(1, std::memory_order_relaxed);
-    return absent();
+    return Outcome::damaged;
   }
-  shared_.counters.hits.fetch_add(1, std::memory_order_relaxed);
   group.verified |= bit;
   const bool again = offset == 0 && (group.read_through & bit) != 0;
   if (offset + length == layout_.length_of(block)) group.read_through |= bit;
   const bool promoted = record_read(group.use, coarse_now_ms(), again);
-  if (!promoted && group.use.last_ms < group.persisted_use_ms + kPersistEveryMs) return {};
-  if (group.queued) return {};  // already to be written
+  if (!promoted && group.use.last_ms < group.persisted_use_ms + kPersistEveryMs) {
+    return Outcome::hit;
+  }
+  if (group.queued) return Outcome::hit;  // already to be written
   state->groups.queue(number);
   state.unlock();
   note_dirty();
-  return {};
+  return Outcome::hit;
 }
 
 void ObjectContent::drop_damaged(std::uint64_t block, std::uint32_t generation, const Error& why) {

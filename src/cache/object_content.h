@@ -106,8 +106,11 @@ class ObjectContent final : public CachedContent,
   Result<std::shared_ptr<CacheFile>> file_in(State& state) const;
   Result<ReadPlan> plan_read(std::uint64_t block);
   Status read_whole(const ReadPlan& plan, std::uint64_t block, std::span<std::byte> out) const;
-  Status finish_read(const ReadPlan& plan, std::uint64_t block, std::uint32_t offset,
-                     std::size_t length, const Status& got);
+  enum class Outcome : std::uint8_t { hit, damaged, moved };
+  Status read_planned(const ReadPlan& plan, std::uint64_t block, std::uint32_t offset,
+                      std::span<std::byte> out);
+  Outcome finish_read(const ReadPlan& plan, std::uint64_t block, std::uint32_t offset,
+                      std::size_t length, const Status& got);
   void drop_damaged(std::uint64_t block, std::uint32_t generation, const Error& why);
   Result<std::shared_ptr<CacheFile>> begin_store(std::uint64_t block, bool& already);
   void finish_store(std::uint64_t block, bool ok, std::uint64_t sum);

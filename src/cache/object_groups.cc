@@ -84,10 +84,6 @@ std::uint64_t ObjectGroups::discard_committing() {
 void ObjectGroups::end_commit(bool ok) {
   for (const auto group : working_) {
     BlockGroup& at = *groups_[group];
-    if (ok) {
-      at.durable |= at.committing;
-      at.verified &= ~at.committing;
-    }
     at.committing = 0;
     if (!ok) queue(group);
   }
@@ -116,6 +112,10 @@ RowChange ObjectGroups::change(std::uint32_t group, const GroupRow& row) const {
 
 void ObjectGroups::applied(std::uint32_t group, const GroupRow& row) {
   BlockGroup& at = *groups_[group];
+  // At once, not when the commit ends: the next row may be the evictor's, and must name these too.
+  const std::uint64_t synced = row.present & at.committing;
+  at.durable |= synced;
+  at.verified &= ~synced;
   at.row_present = row.present;
   at.row_protected = row.is_protected;
   at.persisted_use_ms = row.last_use_ms;

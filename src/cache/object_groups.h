@@ -78,14 +78,15 @@ class ObjectGroups {
   const std::vector<std::uint32_t>& committing() const { return working_; }
   /// The sync failed: blocks that it was for are dropped. Answers with how many.
   std::uint64_t discard_committing();
-  /// Ends it. Blocks that reached the disk are to be verified at their next read.
+  /// Ends it; without `ok` its groups are queued again.
   void end_commit(bool ok);
 
   /// The row to write for a group: with the blocks of the commit under way, or without. An empty
   /// `present` means that the row is to be erased.
   GroupRow row(const model::ContentKey& key, std::uint32_t group, bool with_committing) const;
   RowChange change(std::uint32_t group, const GroupRow& row) const;
-  /// The row was written.
+  /// The row was written. Blocks of the commit under way that it names are durable now, and are to
+  /// be verified at their next read. No other row of the group was made since this one.
   void applied(std::uint32_t group, const GroupRow& row);
 
   /// Marks what of `mask` takes space without being present as being punched; answers with it.

@@ -40,7 +40,9 @@ void SlabContent::remember(std::uint64_t block, Place place) const {
 
 bool SlabContent::has(std::uint64_t block) const {
   const Place place = place_of(block);
-  return place.at && store_.exists(place.at->slab);
+  if (!place.at || store_.exists(place.at->slab)) return place.at.has_value();
+  remember(block, {});  // its slab was dropped; it may have been appended again
+  return place_of(block).at.has_value();
 }
 
 Status SlabContent::read_at(std::uint64_t block, const Place& place, std::uint32_t offset,
@@ -84,8 +86,8 @@ Status SlabContent::read(std::uint64_t block, std::uint32_t offset, std::span<st
     const Error why = Status(got).error();
     if (why.code == Code::busy) break;
     remember(block, {});
-    if (why.code == Code::not_found) continue;
     store_.forget(slab_key(key_, block), *place.at);
+    if (why.code == Code::not_found) continue;
     store_.report_damage(*place.at, why);
     break;
   }
@@ -122,11 +124,13 @@ Status SlabContent::store(std::uint64_t block, std::span<const std::byte> bytes)
 std::uint64_t SlabContent::evict() {
   std::uint64_t bytes = 0;
   for (std::uint64_t block = 0; block < layout_.count(); ++block) {
-    const Place place = place_of(block);
+    const SlabKey key = slab_key(key_, block);
     remember(block, {});
-    if (!place.at) continue;
-    store_.forget(slab_key(key_, block), *place.at);
-    bytes += place.at->length;
+    // Not where we remember it: it may have been appended again since.
+    while (const auto at = store_.find(key)) {
+      store_.forget(key, *at);
+      bytes += at->length;
+    }
   }
   return bytes;
 }

@@ -88,7 +88,7 @@ Result<std::shared_ptr<Slab>> SlabStore::slab_for(State& state, std::uint64_t by
 }
 
 Result<SlabLocation> SlabStore::append(const SlabKey& key, std::span<const std::byte> bytes,
-                                       std::uint64_t sum) {
+                                       std::uint64_t sum, const SlabLocation* instead_of) {
   const std::uint64_t room = slab_aligned(bytes.size());
   std::shared_ptr<Slab> slab;
   SlabLocation at;
@@ -112,7 +112,9 @@ Result<SlabLocation> SlabStore::append(const SlabKey& key, std::span<const std::
   slab->appending--;
   if (!written.ok()) return std::move(written).error();
   slab->entries.push_back({.key = key, .at = at});
-  state->pending[key] = at;
+  const bool superseded = instead_of != nullptr &&
+                          (is_erased(*state, key, *instead_of) || state->pending.contains(key));
+  if (!superseded) state->pending[key] = at;
   const std::uint64_t from = slab->written_back;
   const std::uint64_t to = at.offset + room;
   const bool write_back = to >= from + kWritebackStep;
@@ -122,20 +124,26 @@ Result<SlabLocation> SlabStore::append(const SlabKey& key, std::span<const std::
   return at;
 }
 
+bool SlabStore::is_erased(const State& state, const SlabKey& key, const SlabLocation& at) {
+  const auto [first, last] = state.erased.equal_range(key);
+  return std::any_of(first, last, [&](const auto& gone) { return gone.second == at; });
+}
+
 std::optional<SlabLocation> SlabStore::find(const SlabKey& key) const {
+  std::vector<SlabLocation> gone;  // a commit may erase the row, and forget this, after we read it
   {
     const auto state = state_.lock();
     const auto found = state->pending.find(key);
     if (found != state->pending.end()) return found->second;
+    const auto [first, last] = state->erased.equal_range(key);
+    for (auto at = first; at != last; ++at) gone.push_back(at->second);
   }
   const auto value = shared_.index->get(Keyspace::slabs, key.view());
   if (!value.ok() || !value->has_value()) return std::nullopt;
   const auto at = decode_slab_location(**value);
-  if (!at) return std::nullopt;
+  if (!at || std::find(gone.begin(), gone.end(), *at) != gone.end()) return std::nullopt;
   const auto state = state_.lock();
-  const auto gone = state->erased.find(key);
-  if (gone != state->erased.end() && gone->second == *at) return std::nullopt;
-  if (!state->slabs.contains(at->slab)) return std::nullopt;
+  if (is_erased(*state, key, *at) || !state->slabs.contains(at->slab)) return std::nullopt;
   return at;
 }
 
@@ -189,7 +197,7 @@ void SlabStore::forget(const SlabKey& key, const SlabLocation& at) {
   auto state = state_.lock();
   const auto found = state->pending.find(key);
   if (found != state->pending.end() && found->second == at) state->pending.erase(found);
-  state->erased[key] = at;
+  if (!is_erased(*state, key, at)) state->erased.emplace(key, at);
 }
 
 void SlabStore::seal_current() {

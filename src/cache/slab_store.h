@@ -55,9 +55,10 @@ class SlabStore {
   Status load();
   std::shared_ptr<SlabContent> content(const model::ContentKey& key, std::uint64_t size);
 
-  /// Appends a block; found at once. The gate was passed by the caller. Errors: of the disk.
+  /// Appends a block; found at once. The gate was passed by the caller. With `instead_of` it is a
+  /// copy of what lies there, and not found when that was forgotten meanwhile. Errors: of the disk.
   Result<SlabLocation> append(const SlabKey& key, std::span<const std::byte> bytes,
-                              std::uint64_t sum);
+                              std::uint64_t sum, const SlabLocation* instead_of = nullptr);
   /// At most one read of the index.
   std::optional<SlabLocation> find(const SlabKey& key) const;
   /// True until the commit that puts these bytes on the disk.
@@ -113,6 +114,7 @@ class SlabStore {
     bool failed = false;
     SlabRow row{};
   };
+  static bool is_erased(const State& state, const SlabKey& key, const SlabLocation& at);
   static FileId file_id(std::uint64_t slab) { return {FileId::Kind::slab, slab}; }
   std::uint64_t slab_size() const;
   Result<std::shared_ptr<Slab>> slab_for(State& state, std::uint64_t bytes);

@@ -120,8 +120,10 @@ void SlabStore::applied() {
     slab.committed = 0;
   }
   for (const auto& [key, at] : erasing_) {
-    const auto found = state->erased.find(key);
-    if (found != state->erased.end() && found->second == at) state->erased.erase(found);
+    const auto [first, last] = state->erased.equal_range(key);
+    const auto found =
+        std::find_if(first, last, [&](const auto& gone) { return gone.second == at; });
+    if (found != last) state->erased.erase(found);
   }
   erasing_.clear();
 }
@@ -168,7 +170,7 @@ std::uint64_t SlabStore::rescue(const Slab& slab, const std::vector<SlabEntry>& 
     const std::span<std::byte> bytes(buffer.get(), entry.at.length);
     if (!read(entry.at, 0, bytes).ok()) continue;
     if (XXH3_64bits(bytes.data(), bytes.size()) != entry.at.sum) continue;
-    if (!append(entry.key, bytes, entry.at.sum).ok()) break;
+    if (!append(entry.key, bytes, entry.at.sum, &entry.at).ok()) break;
     rescued += slab_aligned(entry.at.length);
   }
   shared_.buffers.give_back(std::move(buffer));

@@ -11,10 +11,21 @@ namespace {
 /// A disk that keeps a block waiting for longer while readers want the memory is passed by.
 constexpr std::chrono::seconds kSlowDisk{1};
 
-FetchOptions sane(FetchOptions options) {
+/// A whole-object stream fills one block while it holds memory for the next. With less memory than
+/// this for each request in flight they might all wait for each other.
+constexpr std::uint64_t kBlocksPerRequest = 2;
+
+FetchOptions sane(FetchOptions options, std::uint64_t memory) {
   options.max_request_bytes = std::max<std::uint64_t>(options.max_request_bytes, model::kBlockSize);
-  options.max_requests = std::max(options.max_requests, 1u);
+  const std::uint64_t most = memory / (kBlocksPerRequest * model::kBlockSize);
+  options.max_requests =
+      std::max(1u, static_cast<std::uint32_t>(std::min<std::uint64_t>(options.max_requests, most)));
   return options;
+}
+
+/// The budget, with the least that anything can run in.
+std::uint64_t sane(std::uint64_t memory) {
+  return std::max<std::uint64_t>(memory, 2 * kBlocksPerRequest * model::kBlockSize);
 }
 
 }  // namespace
@@ -23,12 +34,10 @@ Engine::Engine(std::shared_ptr<Source> source, FetchEnvironment environment, Fet
                std::function<void(const ContentRef&)> on_stale)
     : source_(std::move(source)),
       env_(std::move(environment)),
-      options_(sane(options)),
+      options_(sane(options, sane(env_.memory_bytes))),
       on_stale_(std::move(on_stale)),
       display_(source_->traits().display),
-      // A whole-object stream fills one block while it holds memory for the next.
-      pool_(std::make_shared<BufferPool>(
-          std::max<std::uint64_t>(env_.memory_bytes, 4 * std::uint64_t{model::kBlockSize}))),
+      pool_(std::make_shared<BufferPool>(sane(env_.memory_bytes))),
       allowance_(memory_limit(Priority::readahead)) {}
 
 Engine::Activity::~Activity() {
@@ -122,6 +131,7 @@ void Engine::stop() {
     state->kept.clear();
     state->kept_bytes = 0;
     state->unstored.clear();
+    state->partial_bytes = 0;
     state->starved.clear();
     if (state->tick != 0) env_.timer.cancel(std::exchange(state->tick, 0));
   }

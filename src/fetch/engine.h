@@ -72,6 +72,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
       std::uint64_t block = 0;
       base::Monotonic since{};
     };
+    std::uint64_t partial_bytes = 0;             ///< held by requests that wait for another attempt
     std::map<std::uint64_t, Unstored> unstored;  ///< arrived, not yet stored; by arrival
     std::uint64_t next_arrival = 1;
     std::uint64_t next_age = 1;
@@ -149,6 +150,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // engine_outcome.cc: how requests end
   void settle(State& state, Attempt& attempt, Status status, Effects& fx);
+  void keep_partial(State& state, Request& request, Attempt& attempt, bool trusted);
+  void drop_partial(State& state, Request& request, Effects& fx);
   void retry_or_fail(State& state, const std::shared_ptr<Request>& request, Error error,
                      Effects& fx);
   void fail_request(State& state, const std::shared_ptr<Request>& request, const Error& error,
@@ -158,10 +161,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void log_failure(State& state, const Request& request, const Error& error);
   void arm_tick(State& state, base::Monotonic when);
   void tick();
+  std::chrono::milliseconds tick_interval() const;
   void watch(State& state, base::Monotonic now, Effects& fx);
 
   // engine_whole.cc: servers without ranges
   bool begin_whole(State& state, Attempt& attempt, Effects& fx);
+  void hand_to_whole(const std::shared_ptr<Request>& request, Effects& fx);
   bool open_whole_block(Attempt& attempt, Effects& fx);
   void settle_whole(State& state, const std::shared_ptr<Request>& request, Attempt& attempt,
                     std::optional<Error> error, Effects& fx);

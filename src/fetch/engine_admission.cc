@@ -74,6 +74,7 @@ void Engine::pump() {
 
 std::shared_ptr<Attempt> Engine::admit(State& state, Effects& fx) {
   state.queue.due(base::system_clock().now());
+  bool full = false;
   for (const auto& candidate : state.queue.ready()) {
     const auto request = candidate;  // make_room() may change the queue
     const std::uint64_t slots = request->priority == Priority::reader
@@ -82,21 +83,28 @@ std::shared_ptr<Attempt> Engine::admit(State& state, Effects& fx) {
     if (state.active.size() >= slots) break;
     // A server without ranges would answer each of several requests with the whole object.
     if (state.ranges_doubtful && request->content->flights().active > 0) continue;
-    // What does not fit holds back those behind it: else small ones would starve it.
-    if (!make_room(state, request, fx)) break;
-    return begin(state, request);
+    // What does not fit holds back those behind it, else small ones would starve it; but not those
+    // that hold memory themselves, for a block begun earlier.
+    if (full && !request->partial) continue;
+    if (make_room(state, request, fx)) return begin(state, request);
+    full = true;
   }
   return nullptr;
 }
 
 /// Reserves the memory for a request; of a reader's, at least for its beginning (the rest goes back
-/// to the queue). On false the reason is memory, and whoever frees some pumps again.
+/// to the queue). What was begun can always be finished: its buffer is there. On false the reason
+/// is memory, and whoever frees some pumps again.
 bool Engine::make_room(State& state, const std::shared_ptr<Request>& request, Effects& fx) {
   if (!request->whole) absorb_neighbours(state, request, fx);
   const std::uint64_t limit = memory_limit(request->priority);
   std::uint64_t need = bytes_of(*request);
   if (pool_->reserve(need, limit)) {
     request->reserved = need;
+    return true;
+  }
+  if (request->partial) {
+    if (request->end - request->first > 1) split(state, request, request->first + 1);
     return true;
   }
   const bool reader = request->priority == Priority::reader;
@@ -110,10 +118,10 @@ bool Engine::make_room(State& state, const std::shared_ptr<Request>& request, Ef
   const std::uint64_t room = reader ? limit - std::min(limit, pool_->used()) : limit;
   const std::uint64_t fitting = room / model::kBlockSize;
   if (fitting == 0) return false;
-  need = fitting * model::kBlockSize;
+  const std::uint64_t cut = request->first + fitting;
+  if (cut < request->end) need = fitting * model::kBlockSize;
   if (!pool_->reserve(need, limit)) return false;
-  const std::uint64_t begun = request->partial ? 1 : 0;
-  split(state, request, request->first + begun + fitting);
+  if (cut < request->end) split(state, request, cut);
   request->reserved = need;
   return true;
 }
@@ -151,6 +159,7 @@ std::shared_ptr<Attempt> Engine::begin(State& state, const std::shared_ptr<Reque
   auto attempt = std::make_shared<Attempt>(shared_from_this(), request, offset, end - offset);
   attempt->block = request->first;
   if (request->partial) {
+    state.partial_bytes -= request->partial->bytes().size();
     attempt->open = true;
     attempt->buffer = std::exchange(request->partial, nullptr);
     attempt->filled = std::exchange(request->partial_length, 0);
@@ -161,7 +170,7 @@ std::shared_ptr<Attempt> Engine::begin(State& state, const std::shared_ptr<Reque
   ++request->content->flights().active;
   Counters::add(counters_->requests);
   Counters::add(counters_->in_flight_requests);
-  arm_tick(state, now + options_.io_timeout);
+  arm_tick(state, now + tick_interval());
   return attempt;
 }
 
@@ -195,7 +204,9 @@ void Engine::feed_starved(State& state, Effects& fx) {
   while (!state.starved.empty()) {
     auto& attempt = state.starved.back();
     if (!attempt->detached) {
-      if (!pool_->reserve(model::kBlockSize, pool_->budget())) return;
+      if (!pool_->reserve(model::kBlockSize, pool_->budget())) {
+        return drop_kept(state, model::kBlockSize, fx);  // comes round again, if there was any
+      }
       attempt->request->reserved += model::kBlockSize;
       attempt->paused = false;
       attempt->touch(base::system_clock().now());

@@ -129,7 +129,7 @@ void Engine::ask(State& state, const std::shared_ptr<ContentImpl>& content,
     flights.find(block)->request = request;
   }
   state.queue.add(request);
-  arm_tick(state, now + options_.io_timeout);
+  arm_tick(state, now + tick_interval());
 }
 
 /// A more urgent reader needs `block` of a request: when it still waits, the part from that block
@@ -326,7 +326,8 @@ void Engine::drop_interest(State& state, ContentImpl& content, std::uint64_t blo
   if (request->state != Request::State::active) return remove_block(state, request, block, fx);
   if (request->end - request->first <= 1) return;
   for (std::uint64_t b = request->first; b < request->end; ++b) {
-    if (flights.find(b)->wanted()) return;
+    const Flight* other = flights.find(b);
+    if (other != nullptr && other->request == request && other->wanted()) return;
   }
   abandon(state, request, fx);
 }
@@ -342,8 +343,7 @@ void Engine::remove_block(State& state, const std::shared_ptr<Request>& request,
     const bool delayed = request->state == Request::State::delayed;
     state.queue.remove(request);
     ++request->first;
-    fx.garbage.push_back(std::exchange(request->partial, nullptr));
-    request->partial_length = 0;
+    drop_partial(state, *request, fx);
     if (request->first < request->end) {
       if (delayed) {
         state.queue.delay(request, request->due);

@@ -57,6 +57,7 @@ void Engine::settle(State& state, Attempt& attempt, Status status, Effects& fx) 
   }
   if (request->whole) return settle_whole(state, request, attempt, std::move(error), fx);
   if (request->first == request->end) return;
+  if (request->content->flights().whole) return hand_to_whole(request, fx);
 
   const bool trusted = !attempt.refusal && !(error && error->code == Code::corrupt);
   const bool advanced = attempt.block * model::kBlockSize > attempt.offset;
@@ -64,12 +65,27 @@ void Engine::settle(State& state, Attempt& attempt, Status status, Effects& fx) 
     request->retries = 0;
     request->progress = attempt.last_byte();
   }
-  if (trusted && attempt.open && attempt.filled > 0) {  // it goes on from here
-    request->partial = std::exchange(attempt.buffer, nullptr);
-    request->partial_length = attempt.filled;
-  }
+  keep_partial(state, *request, attempt, trusted);
   if (!error) return state.queue.add(request);  // the source gave less than was asked for
   retry_or_fail(state, request, *std::move(error), fx);
+}
+
+/// The next attempt goes on within the block where this one broke off; unless what such beginnings
+/// hold is much of the memory already, which others need to get anywhere.
+void Engine::keep_partial(State& state, Request& request, Attempt& attempt, bool trusted) {
+  if (!trusted || !attempt.open || attempt.filled == 0) return;
+  const std::uint64_t bytes = attempt.buffer->bytes().size();
+  if (state.partial_bytes + bytes > pool_->budget() / 4) return;
+  state.partial_bytes += bytes;
+  request.partial = std::exchange(attempt.buffer, nullptr);
+  request.partial_length = attempt.filled;
+}
+
+void Engine::drop_partial(State& state, Request& request, Effects& fx) {
+  if (!request.partial) return;
+  state.partial_bytes -= request.partial->bytes().size();
+  fx.garbage.push_back(std::exchange(request.partial, nullptr));
+  request.partial_length = 0;
 }
 
 void Engine::retry_or_fail(State& state, const std::shared_ptr<Request>& request, Error error,
@@ -115,7 +131,7 @@ void Engine::fail_request(State& state, const std::shared_ptr<Request>& request,
   state.queue.remove(request);
   request->state = Request::State::idle;
   fx.garbage.push_back(request);
-  fx.garbage.push_back(std::exchange(request->partial, nullptr));
+  drop_partial(state, *request, fx);
   std::vector<std::uint64_t> failed;
   for (const auto& [block, flight] : flights.blocks) {
     if (flight.request == request || (request->whole && flight.parked())) failed.push_back(block);
@@ -165,6 +181,10 @@ void Engine::arm_tick(State& state, base::Monotonic when) {
   });
 }
 
+milliseconds Engine::tick_interval() const {
+  return std::clamp(options_.io_timeout / 8, milliseconds(5), milliseconds(1'000));
+}
+
 void Engine::tick() {
   Activity busy(*this);
   Effects fx;
@@ -175,8 +195,7 @@ void Engine::tick() {
     state->tick = 0;
     watch(*state, now, fx);
     if (!state->active.empty() || !state->queue.empty()) {
-      const auto interval =
-          std::clamp(options_.io_timeout / 8, milliseconds(5), milliseconds(1'000));
+      const auto interval = tick_interval();
       arm_tick(*state, std::min(now + interval, state->queue.next_due().value_or(now + interval)));
     }
   }

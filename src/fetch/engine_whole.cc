@@ -24,11 +24,9 @@ bool Engine::begin_whole(State& state, Attempt& attempt, Effects& fx) {
     base::log_warn("{}: the server does not support ranges; whole files are fetched", display_);
   }
   if (flights.whole && flights.whole != request) {
-    for (std::uint64_t block = request->first; block < request->end; ++block) {
-      flights.find(block)->request = block >= flights.whole->first ? flights.whole : nullptr;
-    }
     detach_attempt(request, fx);
     request->state = Request::State::idle;
+    hand_to_whole(request, fx);
     return false;
   }
   flights.whole = request;
@@ -52,6 +50,7 @@ bool Engine::begin_whole(State& state, Attempt& attempt, Effects& fx) {
     auto& other = flight.request;
     if (!other || other == request || other->state == Request::State::active) continue;
     state.queue.remove(other);
+    drop_partial(state, *other, fx);
     request->priority = std::min(request->priority, other->priority);
     fx.garbage.push_back(std::exchange(other, request));
   }
@@ -72,10 +71,23 @@ bool Engine::open_whole_block(Attempt& attempt, Effects& fx) {
     return true;
   }
   if (flight->bytes) return false;
-  if (!flight->request) flight->request = request;  // it was parked
-  if (flight->request == request) return true;
-  fx.garbage.push_back(flight->request);  // another request, begun earlier, brings this block
-  return false;
+  // Parked, or asked for by another request in flight: that one will be answered with the whole
+  // object, too, and be sent away.
+  if (flight->request != request) fx.garbage.push_back(std::exchange(flight->request, request));
+  return true;
+}
+
+/// Leaves what a request was to bring to the content's stream: blocks that it has passed wait for
+/// its end.
+void Engine::hand_to_whole(const std::shared_ptr<Request>& request, Effects& fx) {
+  ContentFlights& flights = request->content->flights();
+  for (std::uint64_t block = request->first; block < request->end; ++block) {
+    Flight* flight = flights.find(block);
+    if (flight == nullptr || flight->request != request) continue;
+    flight->request = block >= flights.whole->first ? flights.whole : nullptr;
+  }
+  wake(*flights.whole, fx);
+  fx.garbage.push_back(request);
 }
 
 /// True when the cache does not store, the memory for such blocks is full, and nobody waits: what

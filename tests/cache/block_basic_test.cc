@@ -103,6 +103,24 @@ TEST_P(BySize, EvictForgets) {
   EXPECT_EQ(hits_of(*content, 1), content->layout().count());
 }
 
+TEST_P(BySize, StoredAndEvictedTwiceBetweenCommits) {
+  auto with = options();
+  with.commit_interval = std::chrono::hours(1);
+  const auto cache = open(with);
+  const auto content = cache->content(key_of(1), GetParam());
+  store_all(*content, 1);
+  ASSERT_TRUE(cache->commit().ok());
+  for (int round = 0; round < 2; ++round) {
+    content->evict();
+    EXPECT_EQ(hits_of(*content, 1), 0U);
+    store_all(*content, 1);
+  }
+  content->evict();
+  EXPECT_EQ(hits_of(*content, 1), 0U);
+  ASSERT_TRUE(cache->commit().ok());
+  EXPECT_EQ(hits_of(*content, 1), 0U);
+}
+
 TEST_P(BySize, EvictionOutlivesReopening) {
   {
     const auto cache = open();

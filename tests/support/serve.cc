@@ -1,5 +1,5 @@
-// serve ROOT [html]: the test suite's nginx behind its relay, for scripts. Prints the URL, then obeys lines
-// on standard input, each answered by one line, until end of file:
+// serve ROOT [html]: the test suite's nginx behind its relay, for scripts. Prints the URL, then
+// obeys lines on standard input, each answered by one line, until end of file:
 //   stop | start        the server goes away, comes back on the same port
 //   delay MS            one-way delay of the relay
 //   clear               forgets the access log

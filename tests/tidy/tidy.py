@@ -104,6 +104,18 @@ def check_texts(root):
             yield f"{shown}: no #pragma once"
 
 
+def lists(build, name):
+    """True when the text of a meson.build names a file: as 'a.cc', or as 'b_' + name + '.cc' in a loop over
+    names that 'a' is one of."""
+    if re.search(rf"['/]{re.escape(name)}'", build):
+        return True
+    for prefix, suffix in re.findall(r"'(\w*)' \+ name \+ '([\w.]+)'", build):
+        middle = name.removeprefix(prefix).removesuffix(suffix)
+        if prefix + middle + suffix == name and f"'{middle}'" in build:
+            return True
+    return False
+
+
 def check_dead_files(root):
     """Every .cc is built, every header is included by somebody else."""
     files = [p for top in ("include", "src", "tools", "tests", "bench") for p in (root / top).rglob("*")
@@ -119,8 +131,7 @@ def check_dead_files(root):
                 yield f"{shown}: nobody includes it"
             continue
         builds = [d / "meson.build" for d in path.parents if d != root and root in d.parents]
-        listed = any(re.search(rf"['/]{re.escape(path.name)}'", b.read_text()) for b in builds if b.exists())
-        if not listed:
+        if not any(lists(b.read_text(), path.name) for b in builds if b.exists()):
             yield f"{shown}: no meson.build lists it"
 
 

@@ -90,6 +90,12 @@ class Planted(unittest.TestCase):
         self.expect("src/base/old.cc", '#include "base/clock.h"\n', "no meson.build lists it")
         self.expect("tests/base/old_test.cc", '#include "base/clock.h"\n', "no meson.build lists it")
 
+    def test_source_named_in_a_loop(self):
+        build = "foreach name : ['html']\nexecutable('fuzz_' + name, 'fuzz_' + name + '.cc')\nendforeach\n"
+        self.assertTrue(tidy.lists(build, "fuzz_html.cc"))
+        self.assertFalse(tidy.lists(build, "fuzz_json.cc"))
+        self.assertFalse(tidy.lists(build, "html.cc"))
+
     def test_dead_header(self):
         self.expect("src/base/old.h", "#pragma once\n", "nobody includes it")
 

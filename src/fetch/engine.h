@@ -171,7 +171,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void settle_whole(State& state, const std::shared_ptr<Request>& request, Attempt& attempt,
                     std::optional<Error> error, Effects& fx);
   bool stream_is_ahead(const State& state, ContentImpl& content) const;
-  void regroup_after_whole(State& state, const std::shared_ptr<Request>& request, Effects& fx);
+  bool lost_blocks(const Request& request) const;
+  void ask_again(State& state, const std::shared_ptr<Request>& request, Effects& fx);
 
   // constant
   const std::shared_ptr<Source> source_;

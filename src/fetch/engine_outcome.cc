@@ -58,6 +58,7 @@ void Engine::settle(State& state, Attempt& attempt, Status status, Effects& fx) 
   if (request->whole) return settle_whole(state, request, attempt, std::move(error), fx);
   if (request->first == request->end) return;
   if (request->content->flights().whole) return hand_to_whole(request, fx);
+  if (lost_blocks(*request)) return ask_again(state, request, fx);
 
   const bool trusted = !attempt.refusal && !(error && error->code == Code::corrupt);
   const bool advanced = attempt.block * model::kBlockSize > attempt.offset;

@@ -103,7 +103,7 @@ void Engine::settle_whole(State& state, const std::shared_ptr<Request>& request,
                           std::optional<Error> error, Effects& fx) {
   ContentFlights& flights = request->content->flights();
   const std::uint64_t passed = attempt.block;
-  if (!error) return regroup_after_whole(state, request, fx);
+  if (!error) return ask_again(state, request, fx);
 
   // From the start again, if anybody still waits. Only getting further than before is progress.
   if (passed > request->furthest) {
@@ -119,9 +119,17 @@ void Engine::settle_whole(State& state, const std::shared_ptr<Request>& request,
   retry_or_fail(state, request, *std::move(error), fx);
 }
 
-/// The stream is through: what it had passed before it was wanted is asked for anew.
-void Engine::regroup_after_whole(State& state, const std::shared_ptr<Request>& request,
-                                 Effects& fx) {
+/// True when a stream, gone since, took over blocks of this request in flight.
+bool Engine::lost_blocks(const Request& request) const {
+  for (std::uint64_t block = request.first; block < request.end; ++block) {
+    const Flight* flight = request.content->flights().find(block);
+    if (flight == nullptr || flight->request.get() != &request) return true;
+  }
+  return false;
+}
+
+/// The request is over; what of it is still wanted (and what was parked) is asked for anew.
+void Engine::ask_again(State& state, const std::shared_ptr<Request>& request, Effects& fx) {
   ContentFlights& flights = request->content->flights();
   std::vector<std::uint64_t> left;
   for (auto it = flights.blocks.begin(); it != flights.blocks.end();) {
@@ -137,7 +145,7 @@ void Engine::regroup_after_whole(State& state, const std::shared_ptr<Request>& r
     }
     ++it;
   }
-  flights.whole.reset();
+  if (flights.whole == request) flights.whole.reset();
   std::sort(left.begin(), left.end());
   RequestContext ctx;
   ctx.priority = request->priority;

@@ -26,18 +26,18 @@ bool valid_name(std::string_view name) noexcept;
 /// One name of a directory, as a source describes it. Every optional field may be missing: a web
 /// index rarely knows more than the name.
 struct RemoteEntry {
-  std::string name;                        ///< raw bytes, valid_name() holds
+  std::string name;  ///< raw bytes, valid_name() holds
   NodeType type = NodeType::file;
-  std::optional<std::uint64_t> size;       ///< only when exact
-  std::optional<std::int64_t> mtime_ns;    ///< only when exact to the second or better
-  std::optional<std::uint32_t> mode;       ///< permission bits
+  std::optional<std::uint64_t> size;     ///< only when exact
+  std::optional<std::int64_t> mtime_ns;  ///< only when exact to the second or better
+  std::optional<std::uint32_t> mode;     ///< permission bits
   std::optional<std::uint32_t> uid, gid;
-  std::string symlink_target;              ///< for symlinks; raw bytes
+  std::string symlink_target;  ///< for symlinks; raw bytes
   /// Identity of the bytes: equal validators mean equal bytes. Empty when the listing does not
   /// reveal it; stat() then does.
   std::string validator;
-  /// The row of the listing as an opaque token (rounded sizes, dates of unknown time zone): while it
-  /// does not change, what stat() said before may still hold. Empty when there is nothing.
+  /// The row of the listing as an opaque token (rounded sizes, dates of unknown time zone): while
+  /// it does not change, what stat() said before may still hold. Empty when there is nothing.
   std::string token;
   /// False when a change so soon after `mtime` could leave the validator unchanged ("racily
   /// clean", as git's index has it): such an entry is asked about again after the metadata TTL.
@@ -52,7 +52,7 @@ struct RemoteEntry {
 struct Attributes {
   NodeId id = 0;
   NodeType type = NodeType::file;
-  std::uint32_t mode = 0;                  ///< permission bits only
+  std::uint32_t mode = 0;  ///< permission bits only
   std::uint32_t uid = 0, gid = 0;
   std::uint32_t nlink = 1;
   std::uint64_t size = 0;

@@ -1,5 +1,5 @@
-// Errors as values. Nothing in lazyvol throws across a module boundary: a call that can fail returns
-// Result<T> (or Status, when there is nothing to return).
+// Errors as values. Nothing in lazyvol throws across a module boundary: a call that can fail
+// returns Result<T> (or Status, when there is nothing to return).
 //
 // Thread rule: these are plain values; share them as you would share an int.
 #pragma once
@@ -29,11 +29,11 @@ enum class Code : std::uint8_t {
   unsupported,       ///< this source, server or kernel cannot do it
   invalid_argument,  ///< a value given by the user or the caller makes no sense
   already_exists,
-  busy,              ///< in use: a mountpoint, a cache directory
+  busy,  ///< in use: a mountpoint, a cache directory
   not_directory,
   is_directory,
   name_too_long,
-  too_large,         ///< more than a stated limit allows
+  too_large,  ///< more than a stated limit allows
   read_only,
   out_of_memory,
 };
@@ -65,8 +65,8 @@ Error errno_error(int errnum, std::string_view what);
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}        // NOLINT: implicit
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}    // NOLINT: implicit
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit
 
   bool ok() const noexcept { return state_.index() == 0; }
   explicit operator bool() const noexcept { return ok(); }
@@ -110,10 +110,10 @@ using Status = Result<void>;
 }  // namespace lazyvol
 
 /// Returns the error of `expr` from the enclosing function, if it has one.
-#define LAZYVOL_TRY(expr)                                                  \
-  do {                                                                     \
-    if (auto lazyvol_try_status = (expr); !lazyvol_try_status.ok())        \
-      return std::move(lazyvol_try_status).error();                        \
+#define LAZYVOL_TRY(expr)                                           \
+  do {                                                              \
+    if (auto lazyvol_try_status = (expr); !lazyvol_try_status.ok()) \
+      return std::move(lazyvol_try_status).error();                 \
   } while (false)
 
 #define LAZYVOL_CONCAT_INNER(a, b) a##b

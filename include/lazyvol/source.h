@@ -30,21 +30,21 @@ namespace lazyvol {
 
 /// A directory as it was at one moment.
 struct Listing {
-  bool not_modified = false;         ///< the directory is as `known_validator` said; entries is empty
+  bool not_modified = false;  ///< the directory is as `known_validator` said; entries is empty
   std::vector<RemoteEntry> entries;  ///< unique names, any order
   std::string validator;             ///< for the next conditional list(); empty = none
   std::uint64_t refused = 0;         ///< names that were left out because they are not valid_name()
-  /// Names that begin with '.' may exist without being listed (nginx, Apache and lighttpd leave them
-  /// out): for them the listing proves no absence, and stat() has to be asked.
+  /// Names that begin with '.' may exist without being listed (nginx, Apache and lighttpd leave
+  /// them out): for them the listing proves no absence, and stat() has to be asked.
   bool hides_dot_names = false;
 };
 
 /// What read() is about to deliver.
 struct ReadStart {
-  std::string validator;             ///< of the object that is being read; never empty
-  std::uint64_t offset = 0;          ///< of the first byte delivered: 0 when ranges are unsupported
-  std::uint64_t length = 0;          ///< bytes that will follow
-  std::uint64_t total_size = 0;      ///< of the whole object
+  std::string validator;         ///< of the object that is being read; never empty
+  std::uint64_t offset = 0;      ///< of the first byte delivered: 0 when ranges are unsupported
+  std::uint64_t length = 0;      ///< bytes that will follow
+  std::uint64_t total_size = 0;  ///< of the whole object
 };
 
 enum class Flow { proceed, pause, abort };
@@ -72,19 +72,19 @@ class Transfer {
 
 struct ReadRequest {
   std::string path;
-  /// The version wanted. The source makes the request conditional where the origin can, and compares
-  /// the answer in any case: another version gives Code::stale. Empty accepts any.
+  /// The version wanted. The source makes the request conditional where the origin can, and
+  /// compares the answer in any case: another version gives Code::stale. Empty accepts any.
   std::string validator;
   std::uint64_t offset = 0;
-  std::uint64_t length = 0;          ///< > 0
+  std::uint64_t length = 0;  ///< > 0
 };
 
 /// What a source can do, for policies and for `lazyvol status`.
 struct SourceTraits {
-  std::string scheme;                ///< "http", "dir", …
-  std::string display;               ///< the source without any credential
-  bool network = true;               ///< false when a read costs no round trip
-  bool snapshot = false;             ///< atomic revisions instead of file-by-file change
+  std::string scheme;     ///< "http", "dir", …
+  std::string display;    ///< the source without any credential
+  bool network = true;    ///< false when a read costs no round trip
+  bool snapshot = false;  ///< atomic revisions instead of file-by-file change
 };
 
 class Source {

@@ -1,8 +1,8 @@
 // One mounted volume: a read-only file system without FUSE. src/fuse translates kernel requests to
 // these calls; tests and embedders call them directly.
 //
-// Thread rule: everything here is thread-safe. Callbacks come exactly once, inline when the answer is
-// at hand (a cache hit costs no thread switch), else on a lazyvol thread. They must not block.
+// Thread rule: everything here is thread-safe. Callbacks come exactly once, inline when the answer
+// is at hand (a cache hit costs no thread switch), else on a lazyvol thread. They must not block.
 #pragma once
 
 #include <chrono>
@@ -33,7 +33,7 @@ struct Node {
 class Directory {
  public:
   struct Item {
-    std::string_view name;           ///< owned by the Directory
+    std::string_view name;  ///< owned by the Directory
     NodeId id = 0;
     NodeType type = NodeType::file;
     /// Absent when the attributes are not known without asking the origin: a later lookup asks.

@@ -31,7 +31,7 @@ struct DirectoryHeader {
   std::int64_t listed_wall_ns = 0;  ///< when the listing was last known to be true
   std::string validator;            ///< for a conditional list()
   std::uint64_t entries = 0;
-  std::uint64_t refused = 0;  ///< names left out as invalid
+  std::uint64_t refused = 0;     ///< names left out as invalid
   bool hides_dot_names = false;  ///< as Listing::hides_dot_names
   bool operator==(const DirectoryHeader&) const = default;
 };

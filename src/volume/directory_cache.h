@@ -29,6 +29,7 @@ class DecodedDirectory {
   std::optional<std::size_t> position(std::string_view name) const;
   /// Entries [begin, end), cut to what there is.
   std::vector<cache::StoredEntry> slice(std::size_t begin, std::size_t end) const;
+  std::vector<cache::StoredEntry> all() const { return state_.lock()->entries; }
   /// Replaces the entry of that name, if there is one.
   void update(const cache::StoredEntry& entry);
   std::size_t weight() const { return state_.lock()->entries.size() + 1; }

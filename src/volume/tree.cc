@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
+
+#include "base/log.h"
 
 namespace lazyvol::volume {
 namespace {
@@ -24,6 +27,7 @@ Tree::Tree(cache::TreeStore& store, cache::VolumeId volume, std::string root_pat
     : store_(store), volume_(volume), root_path_(std::move(root_path)) {}
 
 std::shared_ptr<DecodedDirectory> Tree::decoded(NodeId directory) {
+  if (auto found = unsaved_.find(directory)) return found;
   if (auto found = decoded_.find(directory)) return found;
   const auto ticket = decoded_.ticket(directory);
   // The header first: entries may then be newer than it says, never older.
@@ -51,29 +55,32 @@ Result<std::optional<cache::StoredEntry>> Tree::find(NodeId directory, std::stri
 }
 
 Result<std::vector<cache::StoredEntry>> Tree::entries(NodeId directory) {
-  if (auto found = decoded(directory)) return found->slice(0, kMaxDirectoryDecoded);
+  if (auto found = decoded(directory)) return found->all();
   return store_.entries(volume_, directory);
 }
 
 std::optional<std::size_t> Tree::position(NodeId directory, std::string_view name) {
-  auto found = decoded_.find(directory);
+  auto found = unsaved_.find(directory);
+  if (!found) found = decoded_.find(directory);
   return found ? found->position(name) : std::nullopt;
 }
 
 std::vector<cache::StoredEntry> Tree::slice(NodeId directory, std::size_t begin, std::size_t end) {
-  auto found = decoded_.find(directory);
+  auto found = unsaved_.find(directory);
+  if (!found) found = decoded_.find(directory);
   return found ? found->slice(begin, end) : std::vector<cache::StoredEntry>{};
 }
 
 Result<std::optional<cache::NodePlace>> Tree::place(NodeId id) {
   if (id == kRootNode) return std::optional(cache::NodePlace{kRootNode, ""});
+  if (auto found = unsaved_.place(id)) return found;
   return store_.place(volume_, id);
 }
 
 Result<std::string> Tree::path_of(NodeId directory) {
   std::vector<std::string> names;
   for (NodeId id = directory; id != kRootNode;) {
-    LAZYVOL_TRY_ASSIGN(auto found, store_.place(volume_, id));
+    LAZYVOL_TRY_ASSIGN(auto found, place(id));
     if (!found || names.size() >= kMaxDepth) return gone(directory);
     names.push_back(std::move(found->name));
     id = found->parent;
@@ -122,8 +129,7 @@ Result<TreeChanges> Tree::write_listing(NodeId directory, Listing listing, std::
     if (first) return Error{Code::io_error, "not modified, but never listed"};
     known->listed_wall_ns = wall_ns;
     if (!listing.validator.empty()) known->validator = std::move(listing.validator);
-    LAZYVOL_TRY(store_.update_header(volume_, directory, *known));
-    decoded_.update_header(directory, *known);
+    LAZYVOL_TRY(put_header(directory, *known));
     return TreeChanges{};
   }
   std::vector<cache::StoredEntry> old;
@@ -140,11 +146,6 @@ Result<TreeChanges> Tree::write_listing(NodeId directory, Listing listing, std::
   }
   const cache::DirectoryHeader now{wall_ns, std::move(listing.validator), merged.entries.size(),
                                    listing.refused + merged.refused, listing.hides_dot_names};
-  if (merged.same && !first) {
-    LAZYVOL_TRY(store_.update_header(volume_, directory, now));
-  } else {
-    LAZYVOL_TRY(store_.replace(volume_, directory, now, merged.entries));
-  }
   TreeChanges changes;
   if (!first) {
     for (auto& name : merged.changed_names)
@@ -152,10 +153,11 @@ Result<TreeChanges> Tree::write_listing(NodeId directory, Listing listing, std::
     changes.nodes = std::move(merged.changed_nodes);
     if (!changes.entries.empty()) changes.nodes.push_back(directory);
   }
-  const bool small = merged.entries.size() <= kMaxDirectoryDecoded;
-  decoded_.replace(
-      directory,
-      small ? std::make_shared<DecodedDirectory>(now, std::move(merged.entries)) : nullptr);
+  if (merged.same && !first) {
+    LAZYVOL_TRY(put_header(directory, now));
+  } else {
+    LAZYVOL_TRY(put_listing(directory, now, std::move(merged.entries)));
+  }
   if (!merged.gone_directories.empty()) drop_vanished();
   return changes;
 }
@@ -196,10 +198,7 @@ Result<cache::StoredEntry> Tree::adopt(NodeId directory, RemoteEntry answer, std
                                       });
   all.insert(place, entry);
   now->entries = all.size();
-  LAZYVOL_TRY(store_.replace(volume_, directory, *now, all));
-  const bool small = all.size() <= kMaxDirectoryDecoded;
-  decoded_.replace(directory,
-                   small ? std::make_shared<DecodedDirectory>(*now, std::move(all)) : nullptr);
+  LAZYVOL_TRY(put_listing(directory, *now, std::move(all)));
   return entry;
 }
 
@@ -220,8 +219,7 @@ Result<Tree::StatApplied> Tree::write_stat(NodeId directory, const std::string& 
   } else if (merged.attributes_changed && old->stat_wall_ns != 0) {
     out.changes.nodes.push_back(merged.entry.id);
   }
-  LAZYVOL_TRY(store_.update_entry(volume_, directory, merged.entry));
-  decoded_.update_entry(directory, merged.entry);
+  LAZYVOL_TRY(put_entry(directory, merged.entry));
   if (directory_gone) drop_vanished();
   out.entry = std::move(merged.entry);
   return out;
@@ -241,9 +239,7 @@ Status Tree::rewrite(NodeId directory, const std::string& name,
   LAZYVOL_TRY_ASSIGN(auto entry, find(directory, name));
   if (!entry) return Error{Code::not_found, name + ": vanished meanwhile"};
   change(*entry);
-  LAZYVOL_TRY(store_.update_entry(volume_, directory, *entry));
-  decoded_.update_entry(directory, *entry);
-  return {};
+  return put_entry(directory, *entry);
 }
 
 Status Tree::mark_missing(NodeId directory, const std::string& name, std::int64_t wall_ns) {
@@ -258,8 +254,87 @@ Status Tree::mark_in_doubt(NodeId directory, const std::string& name) {
                  [](cache::StoredEntry& entry) { entry.stat_wall_ns = kStatInDoubt; });
 }
 
+Result<TreeChanges> Tree::disown(NodeId directory, const std::string& name) {
+  const std::unique_lock alone(forgetting_);  // the entry may be a directory with more below
+  LAZYVOL_TRY_ASSIGN(auto now, header(directory));
+  if (!now) return TreeChanges{};
+  LAZYVOL_TRY_ASSIGN(auto all, entries(directory));
+  const auto removed = std::erase_if(all, [&](const cache::StoredEntry& entry) {
+    return entry.remote.name == name && !entry.remote.listed;
+  });
+  if (removed == 0) return TreeChanges{};
+  now->entries = all.size();
+  LAZYVOL_TRY(put_listing(directory, *now, std::move(all)));
+  drop_vanished();
+  return TreeChanges{{{directory, name}}, {}};
+}
+
+namespace {
+
+/// What the index refuses because it is too much or makes no sense is an error; what a full or
+/// failing disk refuses is kept in memory.
+bool disk_failed(const Status& status) {
+  return !status.ok() && status.error().code != Code::too_large &&
+         status.error().code != Code::invalid_argument && status.error().code != Code::not_found;
+}
+
+}  // namespace
+
+Status Tree::put_listing(NodeId directory, const cache::DirectoryHeader& header,
+                         std::vector<cache::StoredEntry> sorted) {
+  const auto stored = store_.replace(volume_, directory, header, sorted);
+  const bool small = sorted.size() <= kMaxDirectoryDecoded;
+  auto decoded = std::make_shared<DecodedDirectory>(header, std::move(sorted));
+  if (disk_failed(stored)) {
+    base::log_debug("the index cannot take a listing: {}", stored.error().message);
+    unsaved_.put(directory, decoded);
+    decoded_.replace(directory, std::move(decoded));
+    return {};
+  }
+  LAZYVOL_TRY(stored);
+  decoded_.replace(directory, small ? std::move(decoded) : nullptr);
+  unsaved_.erase(directory);
+  return {};
+}
+
+Status Tree::put_header(NodeId directory, const cache::DirectoryHeader& header) {
+  if (auto unsaved = unsaved_.find(directory))
+    return put_listing(directory, header, unsaved->all());
+  const auto stored = store_.update_header(volume_, directory, header);
+  if (disk_failed(stored)) {
+    LAZYVOL_TRY_ASSIGN(auto all, entries(directory));
+    return put_listing(directory, header, std::move(all));
+  }
+  LAZYVOL_TRY(stored);
+  decoded_.update_header(directory, header);
+  return {};
+}
+
+Status Tree::put_entry(NodeId directory, const cache::StoredEntry& entry) {
+  const bool unsaved = unsaved_.find(directory) != nullptr;
+  if (!unsaved) {
+    const auto stored = store_.update_entry(volume_, directory, entry);
+    if (!disk_failed(stored)) {
+      LAZYVOL_TRY(stored);
+      decoded_.update_entry(directory, entry);
+      return {};
+    }
+  }
+  LAZYVOL_TRY_ASSIGN(const auto now, header(directory));
+  LAZYVOL_TRY_ASSIGN(auto all, entries(directory));
+  if (!now) return Error{Code::stale, "the directory vanished meanwhile"};
+  for (auto& each : all) {
+    if (each.remote.name == entry.remote.name) each = entry;
+  }
+  return put_listing(directory, *now, std::move(all));
+}
+
 /// Vanished directories are no longer found in the store; what was decoded of them goes, too.
 void Tree::drop_vanished() {
+  for (const NodeId id : unsaved_.ids()) {
+    const auto at = place(id);
+    if (at.ok() && !*at) unsaved_.erase(id);
+  }
   for (const NodeId id : decoded_.ids()) {
     const auto at = place(id);
     if (at.ok() && !*at) decoded_.replace(id, nullptr);

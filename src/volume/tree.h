@@ -1,4 +1,5 @@
-// What is known of a volume's tree on this node: TreeStore, and decoded directories in front of it.
+// What is known of a volume's tree on this node: TreeStore, decoded directories in front of it, and
+// in memory what the index cannot take.
 // Asks nobody; every answer may be old (see header()).
 #pragma once
 
@@ -18,6 +19,7 @@
 #include "lazyvol/source.h"
 #include "volume/directory_cache.h"
 #include "volume/merge.h"
+#include "volume/unsaved.h"
 
 namespace lazyvol::volume {
 
@@ -29,7 +31,8 @@ struct TreeChanges {
 };
 
 /// Thread-safe. Reads take microseconds and may be called anywhere. apply_*() and mark_*() write to
-/// the index: call them from workers. Writes to one directory are serialised here.
+/// the index: call them from workers. Writes to one directory are serialised here. When the index
+/// cannot be written, the directory is kept in memory and the call succeeds.
 class Tree {
  public:
   static constexpr std::size_t kMaxDecodedEntries = 200'000;  ///< in memory, all directories
@@ -78,6 +81,9 @@ class Tree {
   /// Answers with the one that is there by then. Errors: stale (the directory vanished meanwhile),
   /// the index's.
   Result<cache::StoredEntry> adopt(NodeId directory, RemoteEntry answer, std::int64_t wall_ns);
+  /// Removes such an entry: the source says that it is not there any more. Changes nothing when the
+  /// name is gone, or listed, by now.
+  Result<TreeChanges> disown(NodeId directory, const std::string& name);
   /// The origin lists the name but says that it is not there.
   Status mark_missing(NodeId directory, const std::string& name, std::int64_t wall_ns);
   /// The entry has to be asked for again before it is shown.
@@ -96,6 +102,11 @@ class Tree {
                                  std::int64_t wall_ns, const std::string& token_then, bool alone);
   Status rewrite(NodeId directory, const std::string& name,
                  const std::function<void(cache::StoredEntry&)>& change);
+  // Called with the directory's writing_ lock held: change what is stored, or keep it in memory.
+  Status put_listing(NodeId directory, const cache::DirectoryHeader& header,
+                     std::vector<cache::StoredEntry> sorted);
+  Status put_header(NodeId directory, const cache::DirectoryHeader& header);
+  Status put_entry(NodeId directory, const cache::StoredEntry& entry);
   void drop_vanished();
   std::mutex& writing(NodeId directory) { return writing_[directory % writing_.size()]; }
 
@@ -103,6 +114,7 @@ class Tree {
   const cache::VolumeId volume_;
   const std::string root_path_;
   DirectoryCache decoded_{kMaxDecodedEntries};
+  UnsavedDirectories unsaved_{kMaxDecodedEntries};
   // Lock order: forgetting_ (shared by writers of one directory, exclusive for those that make a
   // whole subtree vanish), then writing_ (one writer per directory), then the decoded directories.
   std::shared_mutex forgetting_;

@@ -88,9 +88,11 @@ void Evictor::tell(bool has_room) {
 std::uint64_t Evictor::free_to(std::uint64_t content_bytes) {
   std::uint64_t freed = 0;
   bool flushed = false;
+  // What others store meanwhile is not this call's to free: it would run after them for ever.
+  const std::uint64_t before = shared_.space.content_bytes();
   for (;;) {
     const std::uint64_t now = shared_.space.content_bytes();
-    if (now <= content_bytes) break;
+    if (now <= content_bytes || before - content_bytes <= freed) break;
     const auto step_freed = step(now - content_bytes);
     if (!step_freed.ok()) {
       shared_.health.suspend(step_freed.error());

@@ -53,18 +53,17 @@ void cold_pass(benchmark::State& state) {
   int pass = 0;
   for (auto _ : state) {
     state.PauseTiming();
-    testing::RealWorld world((dir.path() / "www").string(),
-                             dir.path() / ("cache" + std::to_string(pass++)));
-    auto content = world.open("file");
+    const auto cache = dir.path() / ("cache" + std::to_string(pass++));
     {
+      testing::RealWorld world((dir.path() / "www").string(), cache);
+      auto content = world.open("file");
       ContentReader reader(content, world.fetcher().options());
       state.ResumeTiming();
       for (std::uint64_t at = 0; at < size; at += kStep) read_wait(reader, at, out);
       state.PauseTiming();
+      state.counters["requests"] = static_cast<double>(world.fetcher().stats().requests);
     }
-    state.counters["requests"] = static_cast<double>(world.fetcher().stats().requests);
-    content.reset();
-    std::filesystem::remove_all(dir.path() / ("cache" + std::to_string(pass - 1)));
+    std::filesystem::remove_all(cache);
     state.ResumeTiming();
   }
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * size));

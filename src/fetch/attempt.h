@@ -57,6 +57,7 @@ class Attempt final : public ReadSink, public std::enable_shared_from_this<Attem
 
   // Guarded by the engine's lock.
   std::shared_ptr<Transfer> transfer;  ///< null until Source::read() returned
+  bool ended = false;  ///< on_done came: `transfer`, which may hold this sink, is let go
   bool paused = false;
   bool awaits_reader = false;  ///< whole: paused until somebody wants what it brings next
   bool resume_early = false;   ///< resumed before `transfer` was known

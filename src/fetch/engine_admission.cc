@@ -194,6 +194,7 @@ void Engine::start(const std::shared_ptr<Attempt>& attempt) {
   bool resume_now = false;
   {
     auto state = state_.lock();
+    if (attempt->ended) return;  // answered inline
     attempt->transfer = transfer;
     resume_now = std::exchange(attempt->resume_early, false);
   }

@@ -107,8 +107,8 @@ TEST(Whole, ABlockLostBehindTheStreamWaitsForTheNextOne) {
   request->start(all_of(bytes));
   request->send(2 * kBlock + 1);
   rig.cache->await_stored(2);
-  // Until the engine heard of it, both are still served from memory. Then the stream holds the block
-  // being filled and room for one more.
+  // Until the engine heard of it, both are still served from memory. Then the stream holds the
+  // block being filled and room for one more.
   eventually([&] { return rig.stats().in_flight_bytes <= 2 * kBlock; }, "both let go");
   content->cached().evict();
   auto lost = rig.read(content, 0, 10);

@@ -24,6 +24,15 @@ void EntryStats::ensure(NodeId parent, const cache::StoredEntry& entry, const Re
   ask_ahead(parent, entry);
 }
 
+void EntryStats::ensure_hidden(NodeId parent, const std::string& name, const RequestContext& ctx,
+                               Done done) {
+  if (!may_hide(parent, name)) return done(Error{Code::not_found, name + ": no such entry"});
+  if (core_->origin_down()) {
+    return done(Error{Code::unreachable, name + ": the origin cannot be asked whether it exists"});
+  }
+  ask(parent, name, ctx, std::move(done));
+}
+
 void EntryStats::ask(NodeId parent, const std::string& name, const RequestContext& ctx, Done done) {
   join({parent, name}, ctx, Waiter<KnownEntry>::make(ctx.stop, std::move(done)));
 }
@@ -76,8 +85,15 @@ void EntryStats::start(const std::shared_ptr<Flight>& flight) {
   if (!path.ok()) return complete(flight, path.error());
   auto before = core_->tree.find(parent, name);
   if (!before.ok()) return complete(flight, before.error());
-  if (!*before) return complete(flight, Error{Code::not_found, name + ": no such entry"});
-  flight->before = **std::move(before);
+  if (*before) {
+    flight->before = **std::move(before);
+    flight->hidden = false;
+  } else if (may_hide(parent, name) && !flight->confirmed) {
+    flight->before.remote.name = name;
+    flight->hidden = true;
+  } else {
+    return complete(flight, Error{Code::not_found, name + ": no such entry"});
+  }
   flight->asked_wall_ns = core_->env.clock.wall_ns();
   ++core_->counters.stats;
   core_->source->stat(
@@ -96,14 +112,7 @@ void EntryStats::arrived(const std::shared_ptr<Flight>& flight, Result<RemoteEnt
   if (answer.ok() && !is_exact({*answer, 0, 0})) {
     answer = Error{Code::io_error, name + ": the origin tells neither size nor version"};
   }
-  if (answer.ok()) {
-    core_->origin_answered();
-    auto applied = core_->tree.apply_stat(parent, name, *answer, flight->asked_wall_ns,
-                                          flight->before.remote.token);
-    if (!applied.ok()) return complete(flight, applied.error());
-    core_->notifier.post(std::move(applied->changes));
-    return complete(flight, KnownEntry{std::move(applied->entry)});
-  }
+  if (answer.ok()) return described(flight, *answer);
   const Error& error = answer.error();
   if (error.code == Code::not_found || error.code == Code::not_directory) {
     return missing(flight, error);
@@ -121,9 +130,39 @@ void EntryStats::arrived(const std::shared_ptr<Flight>& flight, Result<RemoteEnt
   complete(flight, KnownEntry{flight->before, true});
 }
 
+void EntryStats::described(const std::shared_ptr<Flight>& flight, const RemoteEntry& answer) {
+  const auto& [parent, name] = flight->key;
+  core_->origin_answered();
+  if (flight->hidden) {
+    RemoteEntry found = answer;
+    found.name = name;
+    auto entry = core_->tree.adopt(parent, std::move(found), flight->asked_wall_ns);
+    if (!entry.ok()) return complete(flight, entry.error());
+    return complete(flight, KnownEntry{*std::move(entry)});
+  }
+  auto applied = core_->tree.apply_stat(parent, name, answer, flight->asked_wall_ns,
+                                        flight->before.remote.token);
+  if (!applied.ok()) return complete(flight, applied.error());
+  core_->notifier.post(std::move(applied->changes));
+  complete(flight, KnownEntry{std::move(applied->entry)});
+}
+
+bool EntryStats::may_hide(NodeId parent, const std::string& name) {
+  if (!name.starts_with('.')) return false;
+  const auto header = core_->tree.header(parent);
+  return header.ok() && *header && (*header)->hides_dot_names;
+}
+
 void EntryStats::missing(const std::shared_ptr<Flight>& flight, const Error& error) {
   const auto& [parent, name] = flight->key;
   core_->origin_answered();
+  if (flight->hidden) return complete(flight, Error{Code::not_found, error.message});
+  if (!flight->before.remote.listed) {  // no listing could confirm it
+    auto changes = core_->tree.disown(parent, name);
+    if (!changes.ok()) return complete(flight, changes.error());
+    core_->notifier.post(*std::move(changes));
+    return complete(flight, Error{Code::not_found, error.message});
+  }
   if (flight->confirmed) {  // listed still, and still not there: a dangling name
     if (auto marked = core_->tree.mark_missing(parent, name, flight->asked_wall_ns);
         !marked.ok() && marked.error().code != Code::not_found) {

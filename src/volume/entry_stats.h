@@ -37,6 +37,10 @@ class EntryStats : public std::enable_shared_from_this<EntryStats> {
   /// id: the name may show another version by now. Errors: not_found (proved), the source's when
   /// nothing is known.
   void ensure(NodeId parent, const cache::StoredEntry& entry, const RequestContext& ctx, Done done);
+  /// For a name that a usable listing of `parent` lacks: not_found, unless the listing may hide it
+  /// (Listing::hides_dot_names); then the source is asked, and its failure is not taken for
+  /// absence.
+  void ensure_hidden(NodeId parent, const std::string& name, const RequestContext& ctx, Done done);
   /// Asks in any case.
   void ask(NodeId parent, const std::string& name, const RequestContext& ctx, Done done);
   /// Answers everyone who waits with Code::cancelled.
@@ -49,6 +53,7 @@ class EntryStats : public std::enable_shared_from_this<EntryStats> {
     RequestContext ctx;
     cache::StoredEntry before;  // as it was when asked
     std::int64_t asked_wall_ns = 0;
+    bool hidden = false;     // not known yet: the listing may leave it out
     bool confirmed = false;  // the parent was relisted after a first not_found
     std::vector<std::shared_ptr<Waiter<KnownEntry>>> waiters;
     std::shared_ptr<Activity::Token> token;
@@ -62,6 +67,8 @@ class EntryStats : public std::enable_shared_from_this<EntryStats> {
   void join(const Key& key, const RequestContext& ctx, std::shared_ptr<Waiter<KnownEntry>> waiter);
   void start(const std::shared_ptr<Flight>& flight);
   void arrived(const std::shared_ptr<Flight>& flight, Result<RemoteEntry> answer);
+  bool may_hide(NodeId parent, const std::string& name);
+  void described(const std::shared_ptr<Flight>& flight, const RemoteEntry& answer);
   void missing(const std::shared_ptr<Flight>& flight, const Error& error);
   void complete(const std::shared_ptr<Flight>& flight, const Result<KnownEntry>& outcome);
   void ask_ahead(NodeId parent, const cache::StoredEntry& entry);

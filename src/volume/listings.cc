@@ -105,17 +105,32 @@ void Listings::confirm_absence(const std::shared_ptr<Flight>& flight, const Erro
   const auto at = core_->tree.place(flight->directory);
   if (!at.ok()) return complete(flight, at.error());
   const auto settle = [self = shared_from_this(), flight, error](const Result<Freshness>& parent) {
-    const auto now = self->core_->tree.place(flight->directory);
-    if (!now.ok()) return self->complete(flight, now.error());
-    if (!*now) return self->complete(flight, Error{Code::stale, error.message});
+    if (!self->still_there(flight->directory)) {
+      return self->complete(flight, Error{Code::stale, error.message});
+    }
     if (!parent.ok()) return self->fall_back(flight, parent.error());
     if (parent->reason) return self->fall_back(flight, *parent->reason);
     self->fall_back(flight, {Code::io_error, error.message + " (but its parent lists it)"});
   };
   if (!*at) return settle(Freshness{});
+  const auto entry = core_->tree.find((*at)->parent, (*at)->name);
+  if (entry.ok() && *entry && !(*entry)->remote.listed) {
+    // Its parent's listing leaves it out in any case: the answer stands for itself.
+    auto changes = core_->tree.disown((*at)->parent, (*at)->name);
+    if (changes.ok()) core_->notifier.post(*std::move(changes));
+    return settle(Freshness{});
+  }
   RequestContext ctx = flight->ctx;
   ctx.stop = core_->activity->stop_token();
   relist((*at)->parent, ctx, settle);
+}
+
+bool Listings::still_there(NodeId directory) {
+  const auto at = core_->tree.place(directory);
+  if (!at.ok()) return true;  // not proved
+  if (!*at) return false;
+  const auto entry = core_->tree.find((*at)->parent, (*at)->name);
+  return !entry.ok() || (*entry && (*entry)->id == directory);
 }
 
 void Listings::fall_back(const std::shared_ptr<Flight>& flight, const Error& error) {

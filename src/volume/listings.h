@@ -63,6 +63,7 @@ class Listings : public std::enable_shared_from_this<Listings> {
   void arrived(const std::shared_ptr<Flight>& flight, Result<Listing> listing);
   void failed(const std::shared_ptr<Flight>& flight, const Error& error);
   void confirm_absence(const std::shared_ptr<Flight>& flight, const Error& error);
+  bool still_there(NodeId directory);
   void fall_back(const std::shared_ptr<Flight>& flight, const Error& error);
   void complete(const std::shared_ptr<Flight>& flight, const Result<Freshness>& outcome);
   bool backing_off(NodeId directory) const;

@@ -88,46 +88,19 @@ Status LiveVolumeImpl::begin() {
 
 void LiveVolumeImpl::resolve(NodeId parent, const std::string& name, const RequestContext& ctx,
                              ResolveDone done) {
-  listings_->ensure(parent, ctx,
-                    [self = shared_from_this(), parent, name, ctx,
-                     done = std::move(done)](const Result<Freshness>& fresh) {
-                      if (!fresh.ok()) return done(fresh.error());
-                      const auto entry = self->core_->tree.find(parent, name);
-                      if (!entry.ok()) return done(entry.error());
-                      if (!*entry) return self->resolve_hidden(parent, name, *fresh, ctx, done);
-                      self->entry_stats_->ensure(
-                          parent, **entry, ctx,
-                          [parent, fresh = *fresh, done](Result<KnownEntry> known) {
-                            if (!known.ok()) return done(known.error());
-                            done(Resolved{parent, std::move(known->entry), fresh.left,
-                                          fresh.stale || known->stale});
-                          });
-                    });
-}
-
-void LiveVolumeImpl::resolve_hidden(NodeId parent, const std::string& name, const Freshness& fresh,
-                                    const RequestContext& ctx, ResolveDone done) {
-  const auto header = core_->tree.header(parent);
-  const bool hidden = name.starts_with('.') && header.ok() && *header && (*header)->hides_dot_names;
-  if (!hidden) return done(Error{Code::not_found, name + ": no such entry"});
-  const auto path = core_->tree.path_of(parent, name);
-  if (!path.ok()) return done(path.error());
-  auto token = core_->activity->enter();
-  if (!token) return done(Error{Code::cancelled, "the volume is stopping"});
-  ++core_->counters.stats;
-  const std::int64_t asked = core_->env.clock.wall_ns();
-  core_->source->stat(
-      *path, core_->shared_context(ctx, false),
-      [self = shared_from_this(), token = std::move(token), parent, fresh, asked,
-       done](Result<RemoteEntry> answer) {
-        if (!answer.ok()) return done(answer.error());
-        const bool queued = self->core_->on_worker(
-            [self, token, parent, fresh, asked, done, remote = *std::move(answer)]() mutable {
-              auto entry = self->core_->tree.adopt(parent, std::move(remote), asked);
-              if (!entry.ok()) return done(entry.error());
-              done(Resolved{parent, *std::move(entry), fresh.left, fresh.stale});
-            });
-        if (!queued) done(Error{Code::cancelled, "the volume is stopping"});
+  listings_->ensure(
+      parent, ctx,
+      [self = shared_from_this(), parent, name, ctx,
+       done = std::move(done)](const Result<Freshness>& fresh) {
+        if (!fresh.ok()) return done(fresh.error());
+        const auto entry = self->core_->tree.find(parent, name);
+        if (!entry.ok()) return done(entry.error());
+        auto known = [parent, fresh = *fresh, done](Result<KnownEntry> found) {
+          if (!found.ok()) return done(found.error());
+          done(Resolved{parent, std::move(found->entry), fresh.left, fresh.stale || found->stale});
+        };
+        if (*entry) return self->entry_stats_->ensure(parent, **entry, ctx, std::move(known));
+        self->entry_stats_->ensure_hidden(parent, name, ctx, std::move(known));
       });
 }
 

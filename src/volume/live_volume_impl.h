@@ -53,9 +53,6 @@ class LiveVolumeImpl final : public LiveVolume,
 
   /// The entry of that name, from a usable listing; files and symlinks made exact.
   void resolve(NodeId parent, const std::string& name, const RequestContext& ctx, ResolveDone done);
-  /// Asks the source for a name that the listing of `parent` may be hiding.
-  void resolve_hidden(NodeId parent, const std::string& name, const Freshness& fresh,
-                      const RequestContext& ctx, ResolveDone done);
   /// The entry with that id. Errors: stale when its name shows another node by now.
   void resolve(NodeId id, const RequestContext& ctx, ResolveDone done);
   Node node_of(const Resolved& resolved) const;

@@ -38,7 +38,8 @@ bool is_exact(const cache::StoredEntry& entry) {
 Knowledge knowledge_of(const cache::StoredEntry& entry, std::int64_t now_wall_ns,
                        std::chrono::milliseconds ttl) {
   const bool exact = is_exact(entry);
-  if (entry.remote.type == NodeType::directory) return Knowledge::known;
+  // A listed directory needs no question; one that its listing leaves out may vanish unseen.
+  if (entry.remote.type == NodeType::directory && entry.remote.listed) return Knowledge::known;
   if (entry.stat_wall_ns == 0) return exact ? Knowledge::known : Knowledge::ask;
   if (entry.stat_wall_ns == kStatInDoubt) return Knowledge::ask;
   const bool recent = time_left(entry.stat_wall_ns, now_wall_ns, ttl).count() > 0;

@@ -500,7 +500,7 @@ RandomOpsReport RandomOps::run() {
   populate();
   model::MountOptions mount;
   mount.metadata_ttl = kTtl;
-  mount.io_timeout = milliseconds(3'000);
+  mount.io_timeout = milliseconds(30'000);
   mount.io_retries = 3;
   mount.cache_size = 24ULL << 20;
   stack_ = std::make_unique<Stack>(dir_ / "cache", faults_, clock_, mount);

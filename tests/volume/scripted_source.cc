@@ -135,9 +135,11 @@ Result<Listing> ScriptedSource::listing(const std::string& path,
   if (!path.empty() && self == state->files.end()) return Error{Code::not_found, path};
   if (!path.empty() && !self->second.directory) return Error{Code::not_directory, path};
   Listing out;
+  out.hides_dot_names = state->hides_dot_names;
   std::size_t digest = 0;
   for (const auto& [at, file] : state->files) {
     if (at.empty() || parent_of(at) != path) continue;
+    if (state->hides_dot_names && name_of(at).starts_with('.')) continue;
     auto row = describe(at, file, exact_);
     row.token = file.token;
     digest = digest * 31 + std::hash<std::string>()(at + file.validator + file.token);

@@ -50,6 +50,9 @@ class ScriptedSource final : public Source {
   /// Listings carry a validator and answer not_modified for it.
   void set_conditional(bool conditional) { state_.lock()->conditional = conditional; }
 
+  /// Listings leave out names that begin with '.'.
+  void set_hides_dot_names() { state_.lock()->hides_dot_names = true; }
+
   std::uint64_t count(Op op) const;
   std::uint64_t count(Op op, const std::string& path) const;
   std::size_t waiting() const { return state_.lock()->held.size(); }
@@ -71,6 +74,7 @@ class ScriptedSource final : public Source {
     std::vector<std::function<void()>> held;
     bool holding = false;
     bool conditional = false;
+    bool hides_dot_names = false;
     RequestContext last_context;
   };
   std::optional<Error> failure(Op op, const std::string& path);

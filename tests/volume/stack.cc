@@ -32,7 +32,8 @@ Status Stack::open() {
     std::abort();
   }
   cache_ = *std::move(cache);
-  trees_.emplace(cache_->index());
+  index_.emplace(cache_->index());
+  trees_.emplace(*index_);
   auto volume = volume::LiveVolume::open(
       name_, source_, options_, {clock_, *timer_, *work_, *trees_, {cache_, *timer_, *disk_}});
   if (!volume.ok()) return volume.error();
@@ -47,6 +48,7 @@ void Stack::close() {
   if (timer_) timer_->stop();
   volume_.reset();
   trees_.reset();
+  index_.reset();
   cache_.reset();
   work_.reset();
   disk_.reset();

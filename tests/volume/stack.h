@@ -12,6 +12,7 @@
 #include "cache/block_cache.h"
 #include "cache/index.h"
 #include "cache/tree_store.h"
+#include "failing_index.h"
 #include "lazyvol/source.h"
 #include "model/options.h"
 #include "volume/live_volume.h"
@@ -32,6 +33,8 @@ class Stack {
   void close();
   volume::LiveVolume& volume() { return *volume_; }
   cache::BlockCache& cache() { return *cache_; }
+  /// What the tree is written to.
+  FailingIndex& index() { return *index_; }
   cache::TreeStore& trees() { return *trees_; }
   base::Workers& work() { return *work_; }
 
@@ -55,6 +58,7 @@ class Stack {
   std::optional<base::TimerQueue> timer_;
   std::optional<base::Workers> disk_, work_;
   std::shared_ptr<cache::BlockCache> cache_;
+  std::optional<FailingIndex> index_;
   std::optional<cache::TreeStore> trees_;
   std::shared_ptr<volume::LiveVolume> volume_;
 };

@@ -123,14 +123,15 @@ void Engine::stop() {
       auto content = weak.lock();
       if (!content) continue;
       std::vector<std::uint64_t> blocks;
-      for (const auto& [block, flight] : content->flights().blocks) blocks.push_back(block);
+      for (const auto& [block, flight] : content->flights().blocks) {
+        if (flight.arrival == 0) blocks.push_back(block);  // what arrived is still stored
+      }
       for (const std::uint64_t block : blocks) fail_block(*content, block, cancelled, fx);
       content->flights().whole.reset();
       fx.garbage.push_back(std::move(content));
     }
     state->kept.clear();
     state->kept_bytes = 0;
-    state->unstored.clear();
     state->partial_bytes = 0;
     state->starved.clear();
     if (state->tick != 0) env_.timer.cancel(std::exchange(state->tick, 0));
@@ -238,7 +239,7 @@ void Engine::keep(State& state, ContentImpl& content, std::uint64_t block, const
   block_wants_done(flight, block, why, fx);
   state.kept.emplace_back(&content, block);
   state.kept_bytes += flight.bytes->bytes().size();
-  const std::uint64_t capacity = kept_capacity();
+  const std::uint64_t capacity = state.stopping ? 0 : kept_capacity();
   if (state.kept_bytes > capacity) drop_kept(state, state.kept_bytes - capacity, fx);
 }
 

@@ -101,7 +101,8 @@ class Fetcher {
   virtual std::shared_ptr<Content> open(ContentRef ref) = 0;
   virtual const FetchOptions& options() const = 0;
   virtual FetchStats stats() const = 0;
-  /// Cancels everything under way and waits until no callback can come any more. Idempotent.
+  /// Cancels everything under way, stores the blocks that have arrived, and waits until no callback
+  /// can come any more. Idempotent.
   virtual void stop() = 0;
 };
 

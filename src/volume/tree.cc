@@ -71,16 +71,31 @@ std::vector<cache::StoredEntry> Tree::slice(NodeId directory, std::size_t begin,
   return found ? found->slice(begin, end) : std::vector<cache::StoredEntry>{};
 }
 
+Result<std::optional<cache::NodePlace>> Tree::named_by_parent(NodeId id) {
+  if (auto found = unsaved_.place(id)) return found;
+  LAZYVOL_TRY_ASSIGN(auto found, store_.place(volume_, id));
+  if (found && unsaved_.find(found->parent)) found.reset();  // its listing of now leaves it out
+  return found;
+}
+
 Result<std::optional<cache::NodePlace>> Tree::place(NodeId id) {
   if (id == kRootNode) return std::optional(cache::NodePlace{kRootNode, ""});
-  if (auto found = unsaved_.place(id)) return found;
-  return store_.place(volume_, id);
+  LAZYVOL_TRY_ASSIGN(auto found, named_by_parent(id));
+  if (!found || unsaved_.empty()) return found;
+  // The index still has what is below a directory that vanished since it could be written.
+  std::size_t depth = 0;
+  for (NodeId above = found->parent; above != kRootNode;) {
+    LAZYVOL_TRY_ASSIGN(const auto next, named_by_parent(above));
+    if (!next || ++depth > kMaxDepth) return std::optional<cache::NodePlace>();
+    above = next->parent;
+  }
+  return found;
 }
 
 Result<std::string> Tree::path_of(NodeId directory) {
   std::vector<std::string> names;
   for (NodeId id = directory; id != kRootNode;) {
-    LAZYVOL_TRY_ASSIGN(auto found, place(id));
+    LAZYVOL_TRY_ASSIGN(auto found, named_by_parent(id));
     if (!found || names.size() >= kMaxDepth) return gone(directory);
     names.push_back(std::move(found->name));
     id = found->parent;

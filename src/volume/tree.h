@@ -94,6 +94,8 @@ class Tree {
 
  private:
   std::shared_ptr<DecodedDirectory> decoded(NodeId directory);
+  /// place(), but the parent itself may have vanished.
+  Result<std::optional<cache::NodePlace>> named_by_parent(NodeId id);
   template <class T>
   Result<T> write(const std::function<Result<T>(bool alone)>& attempt);
   Result<TreeChanges> write_listing(NodeId directory, Listing listing, std::int64_t wall_ns,

@@ -21,6 +21,7 @@ class UnsavedDirectories {
  public:
   explicit UnsavedDirectories(std::size_t max_entries) : max_entries_(max_entries) {}
 
+  bool empty() const { return state_.lock()->directories.empty(); }
   std::shared_ptr<DecodedDirectory> find(NodeId directory) const;
   std::optional<cache::NodePlace> place(NodeId id) const;
   /// The ids of what is here.

@@ -188,6 +188,21 @@ TEST(Stop, AnswersAllThatWaitAndComesToRest) {
   rig.fetcher->stop();  // idempotent
 }
 
+TEST(Stop, StoresWhatHasArrived) {
+  ManualRig rig;
+  const std::string bytes = pattern(6 * kBlock);  // more than the disk's threads take at once
+  auto content = rig.open("a", bytes);
+  rig.cache->hold_stores(true);
+  auto answer = rig.read(content, 0, bytes.size());
+  rig.source->next()->serve();
+  EXPECT_EQ(answer->bytes(), bytes);
+  std::thread stopper([&] { rig.fetcher->stop(); });
+  eventually([&] { return !rig.read(content, 0, 1)->wait().ok(); }, "stopping");
+  rig.cache->hold_stores(false);
+  stopper.join();
+  EXPECT_EQ(rig.read(content, 0, bytes.size())->bytes(), bytes);
+}
+
 TEST(Stop, CachedBlocksOfAnOpenContentAreStillServed) {
   ManualRig rig;
   const std::string bytes = pattern(kBlock);

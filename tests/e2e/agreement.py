@@ -64,9 +64,9 @@ def compare_tree(build, name, tree):
         check(f"{name}: cp -r and diff -r", done.returncode == 0 and same.returncode == 0,
               (done.stderr + same.stdout + same.stderr)[-500:])
         shutil.rmtree(copy)
-        grep = [run("grep", "-rcaF", "--binary-files=text", "the", ".", cwd=d) for d in (tree, mount)]
+        grep = [run("grep", "-RcaF", "--binary-files=text", "the", ".", cwd=d) for d in (tree, mount)]
         lines = [sorted(g.stdout.splitlines()) for g in grep]
-        check(f"{name}: grep -r", lines[0] == lines[1], f"{len(lines[0])} lines, {len(lines[1])} lines")
+        check(f"{name}: grep -R", lines[0] == lines[1], f"{len(lines[0])} lines, {len(lines[1])} lines")
         repeated = int(server.ask("repeated"))
         check(f"{name}: each byte was fetched once", repeated == 0, f"{repeated} bytes more than once")
 

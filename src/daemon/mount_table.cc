@@ -108,6 +108,7 @@ Status MountTable::assemble(Mount& mount, const MountRequest& request) {
   session.fsname = mount.source;
   session.allow_other = request.options.allow_other;
   session.default_permissions = request.options.default_permissions;
+  session.noexec = request.options.noexec;
   const auto ended = [this, mountpoint = request.mountpoint, id = mount.id] {
     reaper_.submit([this, mountpoint, id] { reap(mountpoint, id); });
   };

@@ -160,7 +160,7 @@ class SessionImpl final : public Session {
   /// Mounts, and gives libfuse the connection.
   Status attach() {
     auto fd = mount_fuse({options_.mountpoint, options_.fsname, options_.allow_other,
-                          options_.default_permissions, kMaxRead});
+                          options_.default_permissions, options_.noexec, kMaxRead});
     if (!fd.ok()) {
       fuse_session_destroy(std::exchange(session_, nullptr));
       return fd.error();

@@ -17,6 +17,7 @@ struct SessionOptions {
   std::string fsname;  ///< shown as the source in /proc/mounts; no secrets
   bool allow_other = false;
   bool default_permissions = true;
+  bool noexec = false;
   unsigned threads = 4;           ///< FUSE workers: they answer hits inline and never wait
   unsigned readahead_kib = 1024;  ///< of the kernel, set in /sys/class/bdi after the mount
 };

@@ -236,6 +236,7 @@ const std::vector<Option>& table() {
              LAZYVOL_SAME(dir_mode)},
       LAZYVOL_FLAG("allow-other", "let other users in", allow_other),
       LAZYVOL_FLAG("default-permissions", "the kernel checks permissions", default_permissions),
+      LAZYVOL_FLAG("noexec", "no program on the mount can be executed", noexec),
       LAZYVOL_OPTION("on-change", "stale|reopen",
                      "what an open file does when the origin replaces it", on_change,
                      set_on_change(o.on_change, text)),
@@ -253,11 +254,10 @@ const std::vector<Option>& table() {
 /// For mount(8), fstab and systemd; nothing that a read-only lazyvol mount would do otherwise.
 /// After normalising, so "_netdev" is "-netdev".
 bool ignored(std::string_view name) {
-  constexpr std::array<std::string_view, 22> names = {
-      "ro",         "-netdev",  "nofail",      "noauto",   "auto",       "user",
-      "nouser",     "users",    "owner",       "group",    "defaults",   "nosuid",
-      "nodev",      "noexec",   "exec",        "relatime", "norelatime", "noatime",
-      "nodiratime", "lazytime", "strictatime", "comment"};
+  constexpr std::array<std::string_view, 20> names = {
+      "ro",         "-netdev", "nofail",     "noauto",   "auto",        "user",   "nouser",
+      "users",      "owner",   "group",      "defaults", "nosuid",      "nodev",  "relatime",
+      "norelatime", "noatime", "nodiratime", "lazytime", "strictatime", "comment"};
   return name.starts_with("x-") || name.starts_with("X-") ||
          std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -313,6 +313,10 @@ Status apply(MountOptions& options, std::string_view name_text,
   std::replace(name.begin(), name.end(), '_', '-');
   if (name == "rw") return Error{Code::read_only, "option 'rw': lazyvol volumes are read-only"};
   if (ignored(name)) return {};
+  if (name == "exec") {
+    options.noexec = false;
+    return {};
+  }
   const auto& all = table();
   const auto option =
       std::find_if(all.begin(), all.end(), [&](const Option& o) { return o.help.name == name; });

@@ -62,6 +62,12 @@ TEST(MountOptions, DashAndUnderscoreAreAlikeAndLaterWins) {
   EXPECT_FALSE(parsed("allow_other,allow-other=no").allow_other);
 }
 
+TEST(MountOptions, ExecEndsNoexec) {
+  EXPECT_TRUE(parsed("noexec").noexec);
+  EXPECT_FALSE(parsed("noexec,exec").noexec);
+  EXPECT_TRUE(parsed("exec,noexec").noexec);
+}
+
 TEST(MountOptions, EscapesKeepCommasAndBackslashes) {
   EXPECT_EQ(parsed(R"(cache-dir=/a\,b,io-retries=1)").cache_dir, "/a,b");
   EXPECT_EQ(parsed(R"(cache-dir=/a\\,io-retries=1)").cache_dir, R"(/a\)");
@@ -72,7 +78,7 @@ TEST(MountOptions, EscapesKeepCommasAndBackslashes) {
 
 TEST(MountOptions, IgnoresWhatConcernsMountAndBoot) {
   EXPECT_EQ(parsed("ro,_netdev,nofail,noauto,auto,user,users,owner,group,defaults,nosuid,nodev,"
-                   "noexec,relatime,noatime,x-systemd.automount,x-gvfs-show,"
+                   "relatime,noatime,x-systemd.automount,x-gvfs-show,"
                    "x-systemd.idle-timeout=1min,comment=anything"),
             MountOptions{});
 }
@@ -159,6 +165,7 @@ MountOptions random_options(std::mt19937_64& random) {
   if (chance()) o.dir_mode = static_cast<std::uint32_t>(random() % 01000);
   o.allow_other = chance();
   o.default_permissions = chance();
+  o.noexec = chance();
   if (chance()) o.on_change = "reopen";
   return o;
 }

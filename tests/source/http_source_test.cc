@@ -132,7 +132,8 @@ TEST(HttpRead, EveryRequestCarriesTheVersion) {
 }
 
 TEST(HttpStat, HeadRefusedOrWithoutALengthIsAskedWithGet) {
-  for (const std::string head : {"405 Method Not Allowed", "400 Bad Request", "200 OK"}) {
+  for (const std::string head :
+       {"405 Method Not Allowed", "501 Not Implemented", "400 Bad Request", "200 OK"}) {
     Scripted scripted([&](const std::string& request) {
       if (request.starts_with("HEAD")) return "HTTP/1.1 " + head + "\r\nConnection: close\r\n\r\n";
       EXPECT_THAT(request, HasSubstr("Range: bytes=0-0\r\n"));

@@ -10,7 +10,7 @@
 #include "daemon/cli_parse.h"
 #include "daemon/daemon.h"
 #include "daemon/launcher.h"
-#include "daemon/mount_info.h"
+#include "daemon/mounted_path.h"
 #include "daemon/paths.h"
 #include "fuse/kernel_mount.h"
 #include "model/options.h"
@@ -72,8 +72,8 @@ Result<LaunchOptions> launch_options(const model::MountOptions& options) {
 /// The mountpoint as the kernel will name it. Removes a dead mount of ours that lies on it.
 Result<std::string> check_mountpoint(const std::string& given, Console console) {
   const std::string mountpoint = absolute_path(given);
-  LAZYVOL_TRY_ASSIGN(const auto mounts, read_mount_info());
-  const MountInfo* there = mount_at(mounts, mountpoint);
+  LAZYVOL_TRY_ASSIGN(const auto mounts, fuse::read_mount_info());
+  const fuse::MountInfo* there = fuse::mount_at(mounts, mountpoint);
   if (there != nullptr && there->lazyvol()) {
     if (!is_dead_mount(mountpoint)) {
       return Error{Code::busy, "mountpoint " + given + ": busy, " + there->source +
@@ -150,9 +150,9 @@ int run_umount(const std::string& given, bool lazy, Console console) {
         "/v1/umount", {{"mountpoint", mountpoint}, {"lazy", lazy}}, std::chrono::minutes(1));
     return answer.ok() ? kExitOk : complain(console, answer.error().message, kExitMountFailure);
   }
-  const auto mounts = read_mount_info();
+  const auto mounts = fuse::read_mount_info();
   if (!mounts.ok()) return complain(console, mounts.error().message, kExitMountFailure);
-  const MountInfo* there = mount_at(*mounts, mountpoint);
+  const fuse::MountInfo* there = fuse::mount_at(*mounts, mountpoint);
   if (there == nullptr || !there->lazyvol()) {
     return complain(console, given + ": is not a lazyvol mount", kExitMountFailure);
   }

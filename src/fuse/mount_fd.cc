@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "fuse/kernel_mount.h"
+#include "fuse/mount_info.h"
 
 namespace lazyvol::fuse {
 namespace {

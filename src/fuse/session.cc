@@ -22,6 +22,7 @@
 #include "base/workers.h"
 #include "fuse/kernel_mount.h"
 #include "fuse/mount_fd.h"
+#include "fuse/mount_info.h"
 #include "fuse/notifier.h"
 #include "fuse/operations.h"
 
@@ -75,7 +76,8 @@ Status check_mountpoint(const SessionOptions& options) {
   if (!S_ISDIR(attributes.st_mode)) {
     return Error{Code::not_directory, "mountpoint " + path.string() + " is not a directory"};
   }
-  if (const auto mount = mount_at(path); mount && mount->type == kMountType) {
+  LAZYVOL_TRY_ASSIGN(const auto mounts, read_mount_info());
+  if (const auto* mount = mount_at(mounts, path.native()); mount != nullptr && mount->lazyvol()) {
     return Error{Code::busy, path.string() + " is already mounted (" + mount->source + ")"};
   }
   if (access("/dev/fuse", R_OK | W_OK) != 0) {
@@ -119,9 +121,7 @@ class SessionImpl final : public Session {
     for (unsigned i = 0; i < options_.threads; ++i) {
       workers_.emplace_back([this, i] { serve(i); });
     }
-    if (const auto mount = mount_at(options_.mountpoint)) {
-      set_readahead(*mount, options_.readahead_kib);
-    }
+    set_readahead(options_.mountpoint, options_.readahead_kib);
     return {};
   }
 

@@ -18,6 +18,7 @@
 #include "base/locked.h"
 #include "fuse/kernel_mount.h"
 #include "fuse/memory_volume.h"
+#include "fuse/mount_info.h"
 #include "support/temp_dir.h"
 
 namespace lazyvol::fuse {
@@ -46,7 +47,13 @@ class SessionTest : public ::testing::Test {
   void TearDown() override {
     volume_->release_reads();
     session_.reset();
-    EXPECT_FALSE(mount_at(dir_.path()).has_value());
+    EXPECT_FALSE(mounted().has_value());
+  }
+
+  std::optional<MountInfo> mounted() const {
+    const auto mounts = read_mount_info();
+    const auto* there = mounts.ok() ? mount_at(*mounts, dir_.path().native()) : nullptr;
+    return there != nullptr ? std::optional(*there) : std::nullopt;
   }
 
   TempDir dir_;
@@ -58,7 +65,7 @@ class SessionTest : public ::testing::Test {
 
 TEST_F(SessionTest, ShowsAsLazyvolAndReadOnly) {
   mount();
-  const auto mount = mount_at(dir_.path());
+  const auto mount = mounted();
   ASSERT_TRUE(mount.has_value());
   EXPECT_EQ(mount->type, "fuse.lazyvol");
   EXPECT_EQ(mount->source, "memory:x");

@@ -15,6 +15,7 @@
 #include "fuse/kernel_mount.h"
 #include "model/options.h"
 #include "model/source_url.h"
+#include "net/credentials.h"
 
 namespace lazyvol::daemon {
 namespace {
@@ -91,14 +92,20 @@ Result<std::string> check_mountpoint(const std::string& given, Console console) 
 }
 
 std::optional<MountFailure> mount_by_daemon(const MountCommand& command, const Prepared& prepared) {
-  const auto client = ensure_daemon(prepared.launch);
-  if (!client.ok()) return MountFailure{Kind::system, client.error().message};
+  const auto daemon = ensure_daemon(prepared.launch);
+  if (!daemon.ok()) return MountFailure{Kind::system, daemon.error().message};
   const ControlJson body{{"source", command.source},
                          {"mountpoint", prepared.mountpoint},
                          {"options", model::format_mount_options(prepared.options)}};
   // The daemon keeps the deadline, so there is none here.
-  const auto answer = client->post("/v1/mount", body, std::chrono::milliseconds(0));
-  if (!answer.ok()) return failure(answer.error());
+  const auto answer = daemon->client.post("/v1/mount", body, std::chrono::milliseconds(0));
+  if (!answer.ok()) {
+    // What was started for nothing goes again, unless somebody else mounted meanwhile.
+    if (daemon->started) {
+      (void)daemon->client.post("/v1/stop", ControlJson::object(), std::chrono::seconds(5));
+    }
+    return failure(answer.error());
+  }
   return std::nullopt;
 }
 
@@ -137,7 +144,12 @@ std::optional<MountFailure> run_mount(const MountCommand& command, Console conso
   auto mountpoint = check_mountpoint(command.mountpoint, console);
   if (!mountpoint.ok()) return failure(mountpoint.error());
   prepared.mountpoint = std::move(*mountpoint);
-  if (command.fake) return std::nullopt;
+  if (command.fake) {
+    const auto& chosen = prepared.options;
+    const auto credentials = net::Credentials::open(chosen.credentials, chosen.ca_cert);
+    if (!credentials.ok()) return failure(credentials.error());
+    return std::nullopt;
+  }
   return command.foreground ? mount_in_foreground(command, prepared)
                             : mount_by_daemon(command, prepared);
 }

@@ -1,6 +1,6 @@
 #include "daemon/mounted_path.h"
 
-#include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <array>
@@ -72,8 +72,8 @@ std::string absolute_path(const std::string& path) {
 }
 
 bool is_dead_mount(const std::string& mountpoint) {
-  struct stat info {};
-  return stat(mountpoint.c_str(), &info) != 0 && errno == ENOTCONN;
+  struct statvfs info {};  // always asks the daemon; stat(2) may be answered by the kernel's cache
+  return statvfs(mountpoint.c_str(), &info) != 0 && errno == ENOTCONN;
 }
 
 }  // namespace lazyvol::daemon

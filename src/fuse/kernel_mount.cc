@@ -44,14 +44,10 @@ Status unmount_path(const std::filesystem::path& mountpoint, bool lazy) {
   return errno_error(errno, "umount " + mountpoint.string());
 }
 
-void set_readahead(const std::filesystem::path& mountpoint, unsigned kib) {
-  const auto mounts = read_mount_info();
-  const auto* mount = mounts.ok() ? mount_at(*mounts, mountpoint.native()) : nullptr;
-  if (mount == nullptr) return;
-  const std::string path = "/sys/class/bdi/" + mount->device + "/read_ahead_kb";
-  std::ofstream file(path);
+void set_readahead(const std::string& device, unsigned kib) {
+  std::ofstream file("/sys/class/bdi/" + device + "/read_ahead_kb");
   file << kib << std::flush;
-  if (!file) base::log_debug("kernel readahead of {} stays as it is", mountpoint.string());
+  if (!file) base::log_debug("kernel readahead of {} stays as it is", device);
 }
 
 }  // namespace lazyvol::fuse

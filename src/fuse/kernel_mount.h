@@ -3,6 +3,8 @@
 
 #include <filesystem>
 
+#include <string>
+
 #include "lazyvol/error.h"
 
 namespace lazyvol::fuse {
@@ -11,7 +13,8 @@ namespace lazyvol::fuse {
 /// than root through fusermount3. Errors: busy, not_found (not mounted), access_denied.
 Status unmount_path(const std::filesystem::path& mountpoint, bool lazy);
 
-/// Sets the kernel's readahead of a mount. Needs root; without effect otherwise.
-void set_readahead(const std::filesystem::path& mountpoint, unsigned kib);
+/// Sets the kernel's readahead of the mount with that device ("MAJOR:MINOR"). Needs root; without
+/// effect otherwise.
+void set_readahead(const std::string& device, unsigned kib);
 
 }  // namespace lazyvol::fuse

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -100,7 +101,8 @@ class SessionImpl final : public Session {
 
   ~SessionImpl() override {
     if (session_ == nullptr) return;
-    if (mounted_) (void)unmount(true);
+    unmounting_ = true;
+    if (mounted_ && visible()) (void)unmount_path(options_.mountpoint, true);
     join();
     bridge_.volume->listen(nullptr);
     notifier_->stop();
@@ -121,23 +123,31 @@ class SessionImpl final : public Session {
     for (unsigned i = 0; i < options_.threads; ++i) {
       workers_.emplace_back([this, i] { serve(i); });
     }
-    set_readahead(options_.mountpoint, options_.readahead_kib);
+    set_readahead(device_, options_.readahead_kib);
     return {};
   }
 
   Status unmount(bool lazy) override {
     const std::lock_guard lock(unmount_mutex_);
-    unmounting_ = true;
-    if (mounted_) {
+    unmounting_ = !lazy;
+    if (mounted_ && visible()) {
       const Status done = unmount_path(options_.mountpoint, lazy);
       if (!done.ok() && done.error().code != Code::not_found) {
         unmounting_ = false;
         return done;
       }
-      mounted_ = false;
     }
-    join();
+    mounted_ = false;
+    if (!lazy) join();
     return {};
+  }
+
+  bool visible() const override {
+    const auto mounts = read_mount_info();
+    if (!mounts.ok()) return true;  // nothing is proved
+    return std::any_of(mounts->begin(), mounts->end(), [&](const MountInfo& mount) {
+      return mount.device == device_ && mount.mountpoint == options_.mountpoint.native();
+    });
   }
 
   SessionStats stats() const override {
@@ -174,6 +184,10 @@ class SessionImpl final : public Session {
       fuse_session_destroy(std::exchange(session_, nullptr));
       return Error{Code::unsupported, "libfuse takes no mounted descriptor"};
     }
+    LAZYVOL_TRY_ASSIGN(const auto mounts, read_mount_info());
+    const auto* own = mount_at(mounts, options_.mountpoint.native());
+    if (own == nullptr) return Error{Code::io_error, "the new mount does not show"};
+    device_ = own->device;
     return {};
   }
 
@@ -218,6 +232,7 @@ class SessionImpl final : public Session {
   const std::function<void()> on_unmounted_;
   Bridge bridge_;
   fuse_session* session_ = nullptr;
+  std::string device_;  // "MAJOR:MINOR" of the mount; constant after start()
   std::unique_ptr<Notifier> notifier_;
   std::vector<std::thread> workers_;  // guarded by unmount_mutex_ after start()
   std::mutex unmount_mutex_;

@@ -75,7 +75,7 @@ std::string_view reason_of_status(int status) {
     case 400:
       return " Bad Request";
     case 401:
-      return " Unauthorized";
+      return " Unauthorized (option credentials names a file of them)";
     case 403:
       return " Forbidden";
     case 404:

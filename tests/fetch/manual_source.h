@@ -47,6 +47,9 @@ class ManualSource final : public Source {
   };
 
   ManualSource();
+  /// Nothing is cancelled any more. Call it before the last owner may be a read of its own: the
+  /// thread that cancels holds reads, whose sinks hold the source.
+  void close();
   ~ManualSource() override;
 
   void put(const std::string& path, std::string bytes);

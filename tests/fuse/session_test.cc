@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <condition_variable>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -224,6 +225,24 @@ TEST_F(SessionTest, UnmountOfABusyMountIsRefusedUnlessLazy) {
   EXPECT_EQ(lazyvol::testing::read_file(path("f")), "x");
   EXPECT_TRUE(session_->unmount(true).ok());
   close(held);
+}
+
+TEST_F(SessionTest, ALazyUnmountHidesNowAndServesWhoIsThere) {
+  const std::string bytes(3 << 20, 'x');
+  volume_->add_file("f", bytes);
+  mount();
+  std::ifstream file(path("f"), std::ios::binary);
+  ASSERT_EQ(file.get(), 'x');
+  EXPECT_TRUE(session_->visible());
+  EXPECT_TRUE(session_->unmount(true).ok());
+  EXPECT_FALSE(mounted().has_value());
+  EXPECT_FALSE(session_->visible());
+  const std::string rest(std::istreambuf_iterator<char>(file), {});
+  EXPECT_EQ(rest.size(), bytes.size() - 1);
+  file.close();
+  auto unmounted = unmounted_.lock();
+  EXPECT_TRUE(
+      changed_.wait_for(unmounted.native(), std::chrono::seconds(60), [&] { return *unmounted; }));
 }
 
 TEST_F(SessionTest, BadMountpointsAreRefused) {

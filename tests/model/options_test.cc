@@ -107,7 +107,7 @@ TEST(MountOptions, NeverRepeatsASecret) {
 
 TEST(MountOptions, RefusesBadValuesNamingTheOption) {
   for (const char* text : {"cache-size=big",      "cache-size",           "cache-size=",
-                           "cache-size=0",        "free-space-ratio=2",   "metadata-ttl=soon",
+                           "cache-size=31M",      "free-space-ratio=2",   "metadata-ttl=soon",
                            "io-retries=-1",       "io-retries=1001",      "io-retries=1x",
                            "max-connections=0",   "max-connections=1025", "prefetch=maybe",
                            "subdir=../x",         "subdir=a/../../b",     "uid=root",
@@ -146,7 +146,7 @@ MountOptions random_options(std::mt19937_64& random) {
   };
   MountOptions o;
   if (chance()) o.cache_dir = path();
-  if (chance()) o.cache_size = (1 << 20) + random() % (1ULL << 62);
+  if (chance()) o.cache_size = (32 << 20) + random() % (1ULL << 62);
   if (chance()) o.free_space_ratio = static_cast<double>(random() % 100'000'007) / 100'000'007.0;
   if (chance()) o.memory_target = (1 << 20) + random() % (1ULL << 40);
   if (chance()) o.metadata_ttl = time();

@@ -180,7 +180,7 @@ TEST(HttpList, WhatIsNoIndex) {
   Scripted html(
       reply("200 OK", "Content-Type: text/html\r\n", "<html><title>Hello</title></html>"));
   const auto listing = list(*html.source, "sub");
-  EXPECT_EQ(code_of(listing), Code::io_error);
+  EXPECT_EQ(code_of(listing), Code::corrupt);
   EXPECT_THAT(listing.error().message,
               HasSubstr("/sub/ is not a directory index (an HTML page titled \"Hello\")"));
   EXPECT_EQ(html.server.requests(), 1) << "what the page is will not change by asking again";

@@ -47,8 +47,8 @@ class ManualSource final : public Source {
   };
 
   ManualSource();
-  /// Nothing is cancelled any more. Call it before the last owner may be a read of its own: the
-  /// thread that cancels holds reads, whose sinks hold the source.
+  /// Cancels no more. Call it before the last owner may be the cancelling thread itself, whose
+  /// sinks hold the source.
   void close();
   ~ManualSource() override;
 

@@ -105,7 +105,7 @@ class Rig {
   ~Rig() {
     cache->hold_stores(false);
     fetcher->stop();
-    if constexpr (requires { source->close(); }) source->close();
+    source->close();
     expect_at_rest();
   }
 

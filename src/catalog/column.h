@@ -62,6 +62,8 @@ class Texts {
   Texts(base::ByteReader& in, std::size_t count);
 
   std::size_t size() const { return lengths_.size(); }
+  /// The length that text `i` < size() claims to have.
+  std::uint64_t length(std::size_t i) const { return lengths_.number(i); }
   /// Text `i` < size(); nothing where the lengths do not fit the bytes.
   std::optional<std::string_view> at(std::size_t i) const;
 

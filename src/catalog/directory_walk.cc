@@ -11,21 +11,22 @@ DirectoryWalk::DirectoryWalk(NodeId directory, std::string_view after)
 Status DirectoryWalk::take(const LeafPage& leaf, std::size_t limit, std::vector<ListedEntry>& out) {
   LAZYVOL_TRY_ASSIGN(const std::size_t begin,
                      leaf.lower_bound(directory_, std::string_view(key_).substr(8)));
-  const std::string start = key_;
   LeafWalk walk(leaf, begin);
-  while (walk.next()) {
+  const std::size_t before = out.size();
+  while (out.size() < limit && walk.next()) {
     if (walk.directory() != directory_) {
       finished_ = true;
-      return {};
+      break;
     }
-    if (out.size() >= limit) return {};
     LAZYVOL_TRY_ASSIGN(const Attributes attributes, leaf.attributes(walk.row()));
     out.push_back({std::string(walk.name()), attributes});
-    key_ = key_after(name_key(directory_, walk.name()));
   }
   LAZYVOL_TRY(walk.status());
-  // A leaf without a name at or after the key would be asked for again and again.
-  if (key_ == start) return damaged_page("not the leaf that was sought");
+  if (out.size() > before) {
+    key_ = key_after(name_key(directory_, out.back().name));
+  } else if (out.size() < limit) {
+    finished_ = true;  // nothing at or after the key: the tree's only leaf, and its end
+  }
   return {};
 }
 

@@ -103,7 +103,7 @@ NodeId LeafPage::directory(std::size_t row) const {
   return directories_.number(directory_run(row));
 }
 
-Result<std::size_t> LeafPage::lower_bound(NodeId directory, std::string_view name) const {
+Result<LeafPage::Sought> LeafPage::seek(NodeId directory, std::string_view name) const {
   std::size_t low = 0, high = directories_.size();
   while (low < high) {
     const std::size_t middle = (low + high) / 2;
@@ -114,7 +114,9 @@ Result<std::size_t> LeafPage::lower_bound(NodeId directory, std::string_view nam
     }
   }
   const std::size_t begin = run_begin(low);
-  if (low == directories_.size() || directories_.number(low) != directory) return begin;
+  if (low == directories_.size() || directories_.number(low) != directory) {
+    return Sought{begin, false};
+  }
   const std::size_t end = std::max(begin, run_begin(low + 1));
   // The last restart in the run whose name is smaller; what is sought comes after it.
   std::size_t first = begin / kRestart + 1, last = restarts(end);
@@ -130,19 +132,21 @@ Result<std::size_t> LeafPage::lower_bound(NodeId directory, std::string_view nam
   }
   LeafWalk walk(*this, std::max(begin, (first - 1) * kRestart));
   while (walk.next() && walk.row() < end) {
-    if (walk.name() >= name) return walk.row();
+    const int order = walk.name().compare(name);
+    if (order >= 0) return Sought{walk.row(), order == 0};
   }
   LAZYVOL_TRY(walk.status());
-  return end;
+  return Sought{end, false};
+}
+
+Result<std::size_t> LeafPage::lower_bound(NodeId directory, std::string_view name) const {
+  LAZYVOL_TRY_ASSIGN(const Sought sought, seek(directory, name));
+  return sought.row;
 }
 
 Result<std::optional<std::size_t>> LeafPage::find(NodeId directory, std::string_view name) const {
-  LAZYVOL_TRY_ASSIGN(const std::size_t row, lower_bound(directory, name));
-  if (row == rows()) return std::optional<std::size_t>();
-  LeafWalk walk(*this, row);
-  if (!walk.next()) return damaged_page("name");
-  const bool same = walk.directory() == directory && walk.name() == name;
-  return same ? std::optional(row) : std::nullopt;
+  LAZYVOL_TRY_ASSIGN(const Sought sought, seek(directory, name));
+  return sought.exact ? std::optional(sought.row) : std::nullopt;
 }
 
 Result<std::optional<std::size_t>> LeafPage::find_id(NodeId id) const {
@@ -220,6 +224,8 @@ Result<std::vector<Piece>> LeafPage::pieces(std::size_t row) const {
 Result<std::uint64_t> LeafPage::size(std::size_t row, const Class& kind) const {
   if (kind.type() == NodeType::directory) return std::uint64_t{0};
   if (kind.content() != kPieceContent) {
+    const bool plain = kind.content() != kMapContent && (kind.flags & kXattrs) == 0;
+    if (plain) return extras_.length(row);
     LAZYVOL_TRY_ASSIGN(const Extra more, extra(row, kind));
     return kind.content() == kMapContent ? more.map_size : more.payload.size();
   }

@@ -52,7 +52,12 @@ class LeafPage {
   friend class LeafWalk;
   struct Class;
   struct Extra;
+  struct Sought {
+    std::size_t row = 0;
+    bool exact = false;
+  };
 
+  Result<Sought> seek(NodeId directory, std::string_view name) const;
   Class class_of(std::size_t row) const;
   Result<Extra> extra(std::size_t row, const Class& kind) const;
   Result<std::vector<Piece>> pieces(std::size_t row) const;

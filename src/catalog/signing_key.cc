@@ -48,6 +48,7 @@ std::string contents(const Bio& bio) {
 }
 
 Bio reader(std::string_view text) {
+  if (text.empty()) text = " ";  // BIO_new_mem_buf takes no null pointer
   Bio bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
   require(bio != nullptr);
   return bio;

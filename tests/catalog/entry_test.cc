@@ -109,7 +109,7 @@ TEST(ContentKey, TellsContentsApartAndNotPlaces) {
   EXPECT_EQ(content_key(PieceContent{{piece}}), here);
   piece.length = 7;
   EXPECT_NE(content_key(PieceContent{{piece}}), here);
-  EXPECT_EQ(here.hex(), "4b5f4b24c6a8e2f0a8f4d4b7e0c0c0c0");
+  EXPECT_EQ(here.hex(), "184e41aecd860467ecf8b8935830f47c");
 }
 
 TEST(Key, OrdersAsTheTreeDoes) {

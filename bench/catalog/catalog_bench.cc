@@ -159,11 +159,7 @@ struct World {
     Publisher publisher(maps);
     const char* tree = std::getenv("LAZYVOL_BENCH_TREE");
     entries = publisher.scan(tree != nullptr ? tree : "/usr");
-    CatalogBuilder builder(pages, {});
-    for (const Entry& entry : entries) {
-      if (!builder.add(entry).ok()) std::abort();
-    }
-    roots = *builder.finish();
+    roots = build(pages, {});
     names = std::make_shared<const std::string>(roots.names);
     ids = std::make_shared<const std::string>(roots.ids);
     const auto each = [&](std::uint64_t bytes) {
@@ -171,13 +167,25 @@ struct World {
     };
     std::printf("%zu entries, %llu frames (%.2f for each entry)\n", entries.size(),
                 static_cast<unsigned long long>(publisher.frames), each(publisher.frames));
-    std::printf("pages: %llu, %.1f KB each, %.2f B/entry decompressed, %.2f B/entry on the wire\n",
-                static_cast<unsigned long long>(pages.count),
-                static_cast<double>(pages.raw) / static_cast<double>(pages.count) / 1'000,
-                each(pages.raw), each(pages.stored));
+    for (const unsigned log2 : {14U, 15U, 16U}) {
+      Pages other;
+      build(other, {log2, 14});
+      std::printf("leaves of 2^%u: %llu pages of %.1f KB, %.2f B/entry, %.2f on the wire\n", log2,
+                  static_cast<unsigned long long>(other.count),
+                  static_cast<double>(other.raw) / static_cast<double>(other.count) / 1'000,
+                  each(other.raw), each(other.stored));
+    }
     std::printf("file maps: %.2f B/entry; roots: %zu and %zu bytes\n", each(maps.stored),
                 roots.names.size(), roots.ids.size());
   }
+  Roots build(Pages& to, const Chunking& chunking) const {
+    CatalogBuilder builder(to, chunking);
+    for (const Entry& entry : entries) {
+      if (!builder.add(entry).ok()) std::abort();
+    }
+    return *builder.finish();
+  }
+
   Pages pages;
   std::vector<Entry> entries;
   Roots roots;

@@ -47,13 +47,20 @@ Status put_fields(base::ByteWriter& out, const Head& head) {
   out.signed_number(head.created_ns);
   out.signed_number(head.expires_ns);
   out.number(head.next_id);
+  for (const auto number : {head.root.mode, head.root.uid, head.root.gid}) out.number(number);
+  out.signed_number(head.root.mtime_ns);
   out.byte(static_cast<std::uint8_t>(head.chunking.leaf_log2));
   out.byte(static_cast<std::uint8_t>(head.chunking.interior_log2));
   out.number(head.frame_target);
   const Statistics& sums = head.statistics;
-  for (const auto number :
-       {sums.files, sums.directories, sums.symlinks, sums.bytes, sums.stored_bytes}) {
+  for (const auto number : {sums.files, sums.directories, sums.symlinks, sums.small_files,
+                            sums.bytes, sums.stored_bytes}) {
     out.number(number);
+  }
+  out.number(head.hot_packs.size());
+  for (const HotPack& hot : head.hot_packs) {
+    out.raw(hot.pack.view());
+    out.number(hot.bytes);
   }
   LAZYVOL_TRY(put_root(out, head.roots.names));
   return put_root(out, head.roots.ids);
@@ -68,15 +75,23 @@ Result<Head> take_fields(base::ByteReader& in) {
   head.created_ns = in.signed_number();
   head.expires_ns = in.signed_number();
   head.next_id = in.number();
+  for (auto* number : {&head.root.mode, &head.root.uid, &head.root.gid}) *number = in.number32();
+  head.root.mtime_ns = in.signed_number();
   head.chunking.leaf_log2 = in.byte();
   head.chunking.interior_log2 = in.byte();
   head.frame_target = in.number32();
   Statistics& sums = head.statistics;
-  for (auto* number :
-       {&sums.files, &sums.directories, &sums.symlinks, &sums.bytes, &sums.stored_bytes}) {
+  for (auto* number : {&sums.files, &sums.directories, &sums.symlinks, &sums.small_files,
+                       &sums.bytes, &sums.stored_bytes}) {
     *number = in.number();
   }
-  if (in.failed() || head.sequence == 0 || head.next_id <= kRootNode ||
+  const std::uint64_t hot_packs = in.number();
+  if (hot_packs > kMaxHotPacks) in.fail();
+  for (std::uint64_t i = 0; i < hot_packs && !in.failed(); ++i) {
+    const Digest pack = Digest::from(in.raw(32));
+    head.hot_packs.push_back({pack, in.number32()});
+  }
+  if (in.failed() || head.root.mode > 07777 || head.sequence == 0 || head.next_id <= kRootNode ||
       !check_chunking(head.chunking).ok()) {
     return damaged("impossible fields");
   }
@@ -94,8 +109,9 @@ std::string to_sign(std::string_view body) {
 
 Result<std::string> encode_head(const Head& head, const SecretKey* key) {
   LAZYVOL_TRY(check_chunking(head.chunking));
-  if (head.sequence == 0 || head.next_id <= kRootNode) {
-    return Error{Code::invalid_argument, "a head without a sequence number or ids"};
+  if (head.sequence == 0 || head.next_id <= kRootNode || head.root.mode > 07777 ||
+      head.hot_packs.size() > kMaxHotPacks) {
+    return Error{Code::invalid_argument, "a head with impossible fields"};
   }
   base::ByteWriter body;
   body.raw(kMagic);

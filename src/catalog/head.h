@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "catalog/catalog_build.h"
 #include "catalog/digest.h"
@@ -27,10 +28,28 @@ using VolumeUuid = std::array<std::uint8_t, 16>;
 /// What a revision holds, for people and for defaults. Nothing else relies on it.
 struct Statistics {
   std::uint64_t files = 0, directories = 0, symlinks = 0;
+  std::uint64_t small_files = 0;   ///< files of up to 64 KiB
   std::uint64_t bytes = 0;         ///< sum of the files' sizes
   std::uint64_t stored_bytes = 0;  ///< of all packs that the revision needs
   bool operator==(const Statistics&) const = default;
 };
+
+/// The root directory, which has no name and so no entry.
+struct RootDirectory {
+  std::uint32_t mode = 0755;  ///< permission bits
+  std::uint32_t uid = 0, gid = 0;
+  std::int64_t mtime_ns = 0;
+  bool operator==(const RootDirectory&) const = default;
+};
+
+/// A pack of what a start reads first, in order: worth fetching whole at mount. Its frames are
+/// found by its index, and proved by its name.
+struct HotPack {
+  Digest pack;
+  std::uint32_t bytes = 0;  ///< of the pack
+  bool operator==(const HotPack&) const = default;
+};
+inline constexpr std::size_t kMaxHotPacks = 16;
 
 struct Head {
   VolumeUuid volume{};
@@ -39,9 +58,11 @@ struct Head {
   std::int64_t created_ns = 0;
   std::int64_t expires_ns = 0;  ///< 0 = never
   std::uint64_t next_id = 2;    ///< the least id that was never given out
+  RootDirectory root;
   Chunking chunking;
   std::uint32_t frame_target = 128 * 1024;  ///< bytes that small files are bundled to
   Statistics statistics;
+  std::vector<HotPack> hot_packs;  ///< at most kMaxHotPacks
   Roots roots;
   bool operator==(const Head&) const = default;
 };

@@ -23,7 +23,9 @@ Head sample_head(std::uint64_t sequence = 7) {
   head.created_ns = 1'700'000'000'000'000'000;
   head.expires_ns = 1'700'000'100'000'000'000;
   head.next_id = 9;
-  head.statistics = {5, 2, 1, 123'456, 100'000};
+  head.root = {0750, 10, 20, -5};
+  head.statistics = {5, 2, 1, 4, 123'456, 100'000};
+  head.hot_packs = {{sha256("hot"), 1'000'000}};
   const auto entries = sample_kinds();
   head.roots = {encode_leaf_page(entries), encode_ids_page(id_runs(entries))};
   return head;
@@ -65,9 +67,7 @@ TEST(Head, NoBitCanBeChanged) {
 TEST(Head, FieldsAreCheckedBehindAGoodChecksum) {
   // What a hostile publisher may sign: any bytes in place of the fields.
   const std::string bytes = *encode_head(sample_head(), nullptr);
-  const std::string_view begin = "lazyvol-head\n\1\0\0\0";
   constexpr std::size_t kBegin = 17, kEnd = 33;
-  (void)begin;
   const std::string fields = bytes.substr(kBegin, bytes.size() - kBegin - kEnd);
   with_damage(fields, 3'000, [&](std::string_view changed) {
     std::string body = bytes.substr(0, kBegin) + std::string(changed) + std::string(1, '\0');
@@ -95,6 +95,12 @@ TEST(Head, ANewerFormatIsNamed) {
 TEST(Head, CannotBeMadeOfNonsense) {
   Head head = sample_head();
   head.sequence = 0;
+  EXPECT_EQ(encode_head(head, nullptr).error().code, Code::invalid_argument);
+  head = sample_head();
+  head.hot_packs.resize(kMaxHotPacks + 1);
+  EXPECT_EQ(encode_head(head, nullptr).error().code, Code::invalid_argument);
+  head = sample_head();
+  head.root.mode = 0100755;
   EXPECT_EQ(encode_head(head, nullptr).error().code, Code::invalid_argument);
   head = sample_head();
   head.next_id = 1;

@@ -167,6 +167,14 @@ struct World {
     };
     std::printf("%zu entries, %llu frames (%.2f for each entry)\n", entries.size(),
                 static_cast<unsigned long long>(publisher.frames), each(publisher.frames));
+    std::uint64_t breaks = 0;
+    for (std::size_t i = 1; i < entries.size(); ++i) {
+      breaks += entries[i].id != entries[i - 1].id + 1 ? 1 : 0;
+    }
+    base::ByteReader header(roots.ids);
+    const PageHeader shape = read_page_header(header);
+    std::printf("breaks in the order of ids: %llu; tree of ids: root of level %u with %zu rows\n",
+                static_cast<unsigned long long>(breaks), shape.level, shape.rows);
     for (const unsigned log2 : {14U, 15U, 16U}) {
       Pages other;
       build(other, {log2, 14});

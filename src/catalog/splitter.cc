@@ -34,7 +34,8 @@ bool Splitter::ends_with(std::string_view key, std::size_t weight) {
   bool ends = false;
   if (size_ >= std::uint64_t{2} << log2_) {
     ends = true;
-  } else if (rows_ >= 2) {  // or a level might never get smaller than the one below it
+  } else if (rows_ >= 2 && size_ >= std::uint64_t{1} << (log2_ - 2)) {
+    // Two rows at least, or a level might never get smaller than the one below it.
     // Hazard between two sizes: (after/scale)^4 - (before/scale)^4, as a fraction of 2^64.
     const Wide threshold = (fourth_power(size_) - fourth_power(before)) << (64 - 4 * log2_);
     ends = threshold > UINT64_MAX || XXH3_64bits_withSeed(key.data(), key.size(), seed_) <

@@ -39,7 +39,7 @@ std::string Digest::hex() const {
 
 Digest Digest::from(std::string_view bytes) {
   Digest digest;
-  std::memcpy(digest.bytes.data(), bytes.data(), std::min(bytes.size(), digest.bytes.size()));
+  std::copy_n(bytes.begin(), std::min(bytes.size(), digest.bytes.size()), digest.bytes.begin());
   return digest;
 }
 

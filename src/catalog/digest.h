@@ -24,7 +24,7 @@ struct Digest {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
   std::string hex() const;
-  /// The first 32 bytes of `bytes`, which must have as many.
+  /// The first 32 bytes of `bytes`; zeros in place of those that it does not have.
   static Digest from(std::string_view bytes);
 };
 

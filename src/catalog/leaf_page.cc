@@ -1,7 +1,7 @@
 #include "catalog/leaf_page.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cstddef>
 
 #include "catalog/leaf_format.h"
 
@@ -376,7 +376,7 @@ bool LeafWalk::step() {
     damaged_ = true;
     return false;
   }
-  std::memcpy(name_.data() + shared, suffix->data(), suffix->size());
+  std::copy(suffix->begin(), suffix->end(), name_.begin() + static_cast<std::ptrdiff_t>(shared));
   length_ = shared + suffix->size();
   row_ = row;
   ++next_;

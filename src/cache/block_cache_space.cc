@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kDiskEvery{20};
 constexpr std::chrono::milliseconds kIndexEvery{1'000};
+/// What the index may grow by until it is looked at again, with the small files beside it.
+constexpr std::uint64_t kIndexGrowth = 1 * base::kMiB;
 
 }  // namespace
 
@@ -94,7 +96,8 @@ std::uint64_t Space::limit() {
 
 std::uint64_t Space::capacity() {
   const std::uint64_t whole = limit();
-  return whole - std::min(index_bytes(), whole / 2);
+  const std::uint64_t index = index_bytes() + std::min(kIndexGrowth, whole / 64);
+  return whole - std::min(index, whole / 2);
 }
 
 }  // namespace lazyvol::cache

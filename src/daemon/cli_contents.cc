@@ -7,7 +7,7 @@
 #include "base/units.h"
 #include "daemon/cli_commands.h"
 #include "daemon/cli_parse.h"
-#include "daemon/mount_info.h"
+#include "daemon/mounted_path.h"
 #include "daemon/paths.h"
 #include "daemon/progress_bar.h"
 #include "model/source_url.h"
@@ -67,7 +67,7 @@ int complain(Console console, const std::string& message, int status) {
 }
 
 Result<Place> find_place(const std::string& path) {
-  LAZYVOL_TRY_ASSIGN(const auto mounts, read_mount_info());
+  LAZYVOL_TRY_ASSIGN(const auto mounts, fuse::read_mount_info());
   LAZYVOL_TRY_ASSIGN(auto where, find_mounted_path(mounts, absolute_path(path)));
   LAZYVOL_TRY_ASSIGN(auto daemon,
                      find_daemon_of_mount(runtime_dir(UserContext::current()), where.mountpoint));

@@ -219,7 +219,8 @@ int mount_lazyvol_main(const std::vector<std::string>& arguments, Console consol
   const auto run = [&] {
     const auto failure = run_mount(mount, console);
     if (failure) return complain(console, failure->message, helper_exit_status(failure->kind));
-    if (verbose) console.out << mount.source << " mounted on " << mount.mountpoint << std::endl;
+    const char* what = mount.fake ? " would be mounted on " : " mounted on ";
+    if (verbose) console.out << mount.source << what << mount.mountpoint << std::endl;
     return kExitOk;
   };
   return run_guarded(run, console, 2);

@@ -10,11 +10,12 @@
 #include "daemon/cli_parse.h"
 #include "daemon/daemon.h"
 #include "daemon/launcher.h"
-#include "daemon/mount_info.h"
+#include "daemon/mounted_path.h"
 #include "daemon/paths.h"
 #include "fuse/kernel_mount.h"
 #include "model/options.h"
 #include "model/source_url.h"
+#include "net/credentials.h"
 
 namespace lazyvol::daemon {
 namespace {
@@ -72,8 +73,8 @@ Result<LaunchOptions> launch_options(const model::MountOptions& options) {
 /// The mountpoint as the kernel will name it. Removes a dead mount of ours that lies on it.
 Result<std::string> check_mountpoint(const std::string& given, Console console) {
   const std::string mountpoint = absolute_path(given);
-  LAZYVOL_TRY_ASSIGN(const auto mounts, read_mount_info());
-  const MountInfo* there = mount_at(mounts, mountpoint);
+  LAZYVOL_TRY_ASSIGN(const auto mounts, fuse::read_mount_info());
+  const fuse::MountInfo* there = fuse::mount_at(mounts, mountpoint);
   if (there != nullptr && there->lazyvol()) {
     if (!is_dead_mount(mountpoint)) {
       return Error{Code::busy, "mountpoint " + given + ": busy, " + there->source +
@@ -91,14 +92,20 @@ Result<std::string> check_mountpoint(const std::string& given, Console console) 
 }
 
 std::optional<MountFailure> mount_by_daemon(const MountCommand& command, const Prepared& prepared) {
-  const auto client = ensure_daemon(prepared.launch);
-  if (!client.ok()) return MountFailure{Kind::system, client.error().message};
+  const auto daemon = ensure_daemon(prepared.launch);
+  if (!daemon.ok()) return MountFailure{Kind::system, daemon.error().message};
   const ControlJson body{{"source", command.source},
                          {"mountpoint", prepared.mountpoint},
                          {"options", model::format_mount_options(prepared.options)}};
   // The daemon keeps the deadline, so there is none here.
-  const auto answer = client->post("/v1/mount", body, std::chrono::milliseconds(0));
-  if (!answer.ok()) return failure(answer.error());
+  const auto answer = daemon->client.post("/v1/mount", body, std::chrono::milliseconds(0));
+  if (!answer.ok()) {
+    // What was started for nothing goes again, unless somebody else mounted meanwhile.
+    if (daemon->started) {
+      (void)daemon->client.post("/v1/stop", ControlJson::object(), std::chrono::seconds(5));
+    }
+    return failure(answer.error());
+  }
   return std::nullopt;
 }
 
@@ -137,7 +144,12 @@ std::optional<MountFailure> run_mount(const MountCommand& command, Console conso
   auto mountpoint = check_mountpoint(command.mountpoint, console);
   if (!mountpoint.ok()) return failure(mountpoint.error());
   prepared.mountpoint = std::move(*mountpoint);
-  if (command.fake) return std::nullopt;
+  if (command.fake) {
+    const auto& chosen = prepared.options;
+    const auto credentials = net::Credentials::open(chosen.credentials, chosen.ca_cert);
+    if (!credentials.ok()) return failure(credentials.error());
+    return std::nullopt;
+  }
   return command.foreground ? mount_in_foreground(command, prepared)
                             : mount_by_daemon(command, prepared);
 }
@@ -150,9 +162,9 @@ int run_umount(const std::string& given, bool lazy, Console console) {
         "/v1/umount", {{"mountpoint", mountpoint}, {"lazy", lazy}}, std::chrono::minutes(1));
     return answer.ok() ? kExitOk : complain(console, answer.error().message, kExitMountFailure);
   }
-  const auto mounts = read_mount_info();
+  const auto mounts = fuse::read_mount_info();
   if (!mounts.ok()) return complain(console, mounts.error().message, kExitMountFailure);
-  const MountInfo* there = mount_at(*mounts, mountpoint);
+  const fuse::MountInfo* there = fuse::mount_at(*mounts, mountpoint);
   if (there == nullptr || !there->lazyvol()) {
     return complain(console, given + ": is not a lazyvol mount", kExitMountFailure);
   }

@@ -4,7 +4,7 @@
 
 #include "base/units.h"
 #include "daemon/cli_commands.h"
-#include "daemon/mount_info.h"
+#include "daemon/mounted_path.h"
 #include "daemon/paths.h"
 
 namespace lazyvol::daemon {
@@ -110,7 +110,7 @@ int status_of_mount(const std::string& path, bool json, Console console) {
 
 /// Mounts that the kernel still shows though nobody serves them.
 void print_dead_mounts(std::ostream& out) {
-  const auto mounts = read_mount_info();
+  const auto mounts = fuse::read_mount_info();
   if (!mounts.ok()) return;
   for (const auto& mount : *mounts) {
     if (!mount.lazyvol() || !is_dead_mount(mount.mountpoint)) continue;

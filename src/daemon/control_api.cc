@@ -1,5 +1,8 @@
 #include "daemon/control_api.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <functional>
 #include <future>
@@ -140,7 +143,7 @@ ControlResponse ControlApi::handle(const ControlRequest& request) {
       {"/v1/mount", &ControlApi::mount},       {"/v1/umount", &ControlApi::umount},
       {"/v1/refresh", &ControlApi::refresh},   {"/v1/evict", &ControlApi::evict},
       {"/v1/prefetch", &ControlApi::prefetch}, {"/v1/cache/check", &ControlApi::check},
-      {"/v1/cache/trim", &ControlApi::trim},
+      {"/v1/cache/trim", &ControlApi::trim},   {"/v1/stop", &ControlApi::stop},
   };
   const bool status_path = request.path == "/v1/status";
   if (status_path && request.method == "GET") return {200, status_to_json(status()) + "\n"};
@@ -279,6 +282,15 @@ ControlResponse ControlApi::trim(const ControlRequest& request) {
   const auto freed = run();
   if (!freed.ok()) return error_response(freed.error());
   return ok({{"bytes_freed", *freed}});
+}
+
+ControlResponse ControlApi::stop(const ControlRequest& request) {
+  if (auto fields = Fields::parse(request.body, {}); !fields.ok()) {
+    return error_response(fields.error());
+  }
+  if (!mounts_.close_if_empty()) return error_response({Code::busy, "there are mounts"});
+  ::kill(::getpid(), SIGTERM);  // as whoever stops a daemon does it
+  return ok(Json::object());
 }
 
 }  // namespace lazyvol::daemon

@@ -21,6 +21,7 @@ namespace lazyvol::daemon {
 ///   POST /v1/prefetch    {mountpoint, path}               answer: progress as JSON lines
 ///   POST /v1/cache/check {}                               answer: progress as JSON lines
 ///   POST /v1/cache/trim  {bytes}
+///   POST /v1/stop        {}                               busy while anything is mounted
 /// Errors: {"error":{"code","message"}}; in a stream as its last line. Thread-safe.
 class ControlApi {
  public:
@@ -37,6 +38,7 @@ class ControlApi {
   ControlResponse prefetch(const ControlRequest& request);
   ControlResponse check(const ControlRequest& request);
   ControlResponse trim(const ControlRequest& request);
+  ControlResponse stop(const ControlRequest& request);
 
   Runtime& runtime_;
   MountTable& mounts_;

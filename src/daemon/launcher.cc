@@ -125,17 +125,18 @@ fs::path find_lazyvold() {
   return fs::path(LAZYVOL_BINDIR) / "lazyvold";
 }
 
-Result<ControlClient> ensure_daemon(const LaunchOptions& options) {
+Result<EnsuredDaemon> ensure_daemon(const LaunchOptions& options) {
   LAZYVOL_TRY(prepare_runtime_dir(options.runtime_dir, UserContext::current()));
   LAZYVOL_TRY_ASSIGN(auto socket, control_socket_path(options.runtime_dir, options.cache_dir));
   ControlClient client(socket);
-  if (client.status().ok()) return client;
+  if (client.status().ok()) return EnsuredDaemon{client, false};
   LAZYVOL_TRY_ASSIGN(const auto lock,
                      StartLock::take(fs::path(socket).replace_extension(".start")));
-  if (client.status().ok()) return client;  // somebody else started it meanwhile
+  if (client.status().ok())
+    return EnsuredDaemon{client, false};  // somebody else started it meanwhile
   LAZYVOL_TRY(run_lazyvold(options));
   LAZYVOL_TRY_ASSIGN(const auto status, client.status());
-  return client;
+  return EnsuredDaemon{client, true};
 }
 
 }  // namespace lazyvol::daemon

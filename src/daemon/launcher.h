@@ -23,10 +23,15 @@ struct LaunchOptions {
 /// for posix_spawnp.
 std::filesystem::path find_lazyvold();
 
+struct EnsuredDaemon {
+  ControlClient client;
+  bool started = false;  ///< by this call
+};
+
 /// A client of the daemon that owns options.cache_dir; starts one when none answers and waits until
 /// it does. Callers at the same time start one only (a lock file in the runtime directory). Errors:
 /// those of prepare_runtime_dir, not_found (no lazyvold to run), and the daemon's own line when it
 /// cannot start.
-Result<ControlClient> ensure_daemon(const LaunchOptions& options);
+Result<EnsuredDaemon> ensure_daemon(const LaunchOptions& options);
 
 }  // namespace lazyvol::daemon

@@ -40,6 +40,7 @@ Status MountTable::mount(const MountRequest& request) {
   LAZYVOL_TRY(check_mountpoint(request.mountpoint));
   std::string name = url.canonical();
   if (!request.options.subdir.empty()) name += " subdir=" + request.options.subdir;
+  hide_what_is_gone(request.mountpoint);
   LAZYVOL_TRY_ASSIGN(MountPtr mount, reserve(request, name));
 
   Status made = assemble(*mount, request);
@@ -86,7 +87,9 @@ Result<MountTable::MountPtr> MountTable::reserve(const MountRequest& request,
   mount->volume_name = volume_name;
   const auto taken = [&](const std::string& name) {
     return std::any_of(state->mounts.begin(), state->mounts.end(),
-                       [&](const auto& other) { return other.second->volume_name == name; });
+                       [&](const auto& other) { return other.second->volume_name == name; }) ||
+           std::any_of(state->hidden.begin(), state->hidden.end(),
+                       [&](const auto& other) { return other->volume_name == name; });
   };
   for (int copy = 2; taken(mount->volume_name); ++copy) {
     mount->volume_name = fmt::format("{} copy={}", volume_name, copy);
@@ -108,6 +111,7 @@ Status MountTable::assemble(Mount& mount, const MountRequest& request) {
   session.fsname = mount.source;
   session.allow_other = request.options.allow_other;
   session.default_permissions = request.options.default_permissions;
+  session.noexec = request.options.noexec;
   const auto ended = [this, mountpoint = request.mountpoint, id = mount.id] {
     reaper_.submit([this, mountpoint, id] { reap(mountpoint, id); });
   };
@@ -145,10 +149,25 @@ Status MountTable::unmount(const std::string& mountpoint, bool lazy) {
       return status;
     }
     state->mounts.erase(mountpoint);
+    if (lazy && !mount->ended) {
+      mount->phase = Phase::mounted;
+      state->hidden.push_back(std::move(mount));  // reap() comes when its last user is done
+      return {};
+    }
   }
   dismantle(*mount);
   base::log_info("unmounted {}", mountpoint);
   return {};
+}
+
+/// `umount -l` of somebody else leaves a mount that is served, and a mountpoint that is free.
+void MountTable::hide_what_is_gone(const std::string& mountpoint) {
+  auto state = state_.lock();
+  auto it = state->mounts.find(mountpoint);
+  if (it == state->mounts.end() || it->second->phase != Phase::mounted) return;
+  if (it->second->session->visible()) return;
+  state->hidden.push_back(std::move(it->second));
+  state->mounts.erase(it);
 }
 
 void MountTable::reap(const std::string& mountpoint, std::uint64_t id) {
@@ -156,14 +175,21 @@ void MountTable::reap(const std::string& mountpoint, std::uint64_t id) {
   {
     auto state = state_.lock();
     auto it = state->mounts.find(mountpoint);
-    if (it == state->mounts.end() || it->second->id != id) return;
-    it->second->ended = true;
-    if (it->second->phase != Phase::mounted) return;  // whoever changes the phase now looks again
-    mount = it->second;
-    state->mounts.erase(it);
+    if (it != state->mounts.end() && it->second->id == id) {
+      it->second->ended = true;
+      if (it->second->phase != Phase::mounted) return;  // whoever changes the phase now looks again
+      mount = it->second;
+      state->mounts.erase(it);
+    } else {
+      const auto hidden = std::find_if(state->hidden.begin(), state->hidden.end(),
+                                       [&](const auto& other) { return other->id == id; });
+      if (hidden == state->hidden.end()) return;
+      mount = std::move(*hidden);
+      state->hidden.erase(hidden);
+    }
   }
   dismantle(*mount);
-  base::log_info("{} was unmounted from outside", mountpoint);
+  base::log_info("{} was unmounted and is no longer used", mountpoint);
 }
 
 /// The volume stops first, which fails what still waits for a slow origin: the session's end waits
@@ -189,6 +215,21 @@ void MountTable::unmount_all() {
       base::log_warn("unmount {}: {}", mountpoint, status.error().message);
     }
   }
+  std::vector<MountPtr> hidden;
+  hidden.swap(state_.lock()->hidden);
+  for (const auto& mount : hidden) dismantle(*mount);
+}
+
+bool MountTable::close_if_empty() {
+  auto state = state_.lock();
+  if (!state->mounts.empty() || !state->hidden.empty()) return false;
+  state->closing = true;
+  return true;
+}
+
+bool MountTable::empty() const {
+  auto state = state_.lock();
+  return state->mounts.empty() && state->hidden.empty();
 }
 
 std::vector<MountStatus> MountTable::list() const {

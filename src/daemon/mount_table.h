@@ -52,16 +52,19 @@ class MountTable {
   /// not_found / not_directory (the mountpoint), too_large (kMaxMounts), and those of
   /// source::make_source, volume::LiveVolume::open and fuse::Session::mount.
   Status mount(const MountRequest& request);
-  /// Errors: not_found (no mount of ours there), busy.
+  /// With `lazy`, a mount in use is hidden and served until its last user is done. Errors:
+  /// not_found (no mount of ours there), busy.
   Status unmount(const std::string& mountpoint, bool lazy);
-  /// Takes all away, those that are busy lazily after one try, and refuses new ones. Idempotent.
+  /// Takes all away, also what is in use, and refuses new ones. Idempotent.
   void unmount_all();
+  /// Refuses new mounts from now on if there are none, hidden ones included; else returns false.
+  bool close_if_empty();
 
   /// In order of mountpoints.
   std::vector<MountStatus> list() const;
   /// Errors: not_found.
   Result<std::shared_ptr<volume::LiveVolume>> volume(const std::string& mountpoint) const;
-  bool empty() const { return state_.lock()->mounts.empty(); }
+  bool empty() const;
 
  private:
   enum class Phase { mounting, mounted, unmounting };
@@ -82,6 +85,7 @@ class MountTable {
   using MountPtr = std::shared_ptr<Mount>;
   struct State {
     std::map<std::string, MountPtr> mounts;
+    std::vector<MountPtr> hidden;  ///< unmounted lazily, still in use
     std::uint64_t next_id = 1;
     bool closing = false;
   };
@@ -89,6 +93,7 @@ class MountTable {
   Result<MountPtr> reserve(const MountRequest& request, const std::string& volume_name);
   Status assemble(Mount& mount, const MountRequest& request);
   void apply_limits(const model::MountOptions& options);
+  void hide_what_is_gone(const std::string& mountpoint);
   void reap(const std::string& mountpoint, std::uint64_t id);
   static void dismantle(Mount& mount);
 

@@ -18,7 +18,7 @@ std::optional<Error> Engine::refusal(const State& state, ContentImpl& content) c
     return Error{Code::stale, "this version is gone at the origin"};
   }
   const ContentFlights& flights = content.flights();
-  if (flights.denied && base::system_clock().now() < flights.denied_until) return flights.denied;
+  if (flights.failed && base::system_clock().now() < flights.failed_until) return flights.failed;
   return std::nullopt;
 }
 

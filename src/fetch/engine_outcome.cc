@@ -11,8 +11,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// A refusal is remembered this long, so that a reader's next hundred requests do not knock again.
-constexpr milliseconds kDeniedFor{1'000};
+/// A failure is remembered this long, so that a reader's next hundred requests do not knock again.
+constexpr milliseconds kFailedFor{1'000};
 /// One line about failing requests per volume and this long; the counter has them all.
 constexpr milliseconds kLogQuiet{10'000};
 
@@ -105,8 +105,6 @@ void Engine::retry_or_fail(State& state, const std::shared_ptr<Request>& request
     return fail_waiting(state, content, stale, fx);
   }
   if (error.code == Code::access_denied) {
-    content.flights().denied = error;
-    content.flights().denied_until = now + kDeniedFor;
     fail_request(state, request, error, fx);
     return fail_waiting(state, content, error, fx);
   }
@@ -131,6 +129,8 @@ void Engine::fail_request(State& state, const std::shared_ptr<Request>& request,
   ContentFlights& flights = content.flights();
   Counters::add(counters_->failures);
   log_failure(state, *request, error);
+  flights.failed = error;
+  flights.failed_until = base::system_clock().now() + kFailedFor;
   state.queue.remove(request);
   request->state = Request::State::idle;
   fx.garbage.push_back(request);

@@ -90,8 +90,10 @@ struct ContentFlights {
   std::map<std::uint64_t, Request*> queued;  ///< by first block, those that may be merged
   std::shared_ptr<Request> whole;            ///< the whole-object stream, while there is one
   std::uint32_t active = 0;                  ///< requests in flight
-  std::optional<Error> denied;               ///< remembered for a moment: no storm of refusals
-  base::Monotonic denied_until{};
+  /// The last failure, remembered for a moment: no storm of refusals, and no second deadline for
+  /// the page that the kernel asks for again when its readahead failed.
+  std::optional<Error> failed;
+  base::Monotonic failed_until{};
 
   Flight* find(std::uint64_t block) {
     auto it = blocks.find(block);

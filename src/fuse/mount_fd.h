@@ -17,6 +17,7 @@ struct MountRequest {
   std::string fsname;
   bool allow_other = false;
   bool default_permissions = true;
+  bool noexec = false;
   unsigned max_read = 1 << 20;
 };
 

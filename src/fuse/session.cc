@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -22,6 +23,7 @@
 #include "base/workers.h"
 #include "fuse/kernel_mount.h"
 #include "fuse/mount_fd.h"
+#include "fuse/mount_info.h"
 #include "fuse/notifier.h"
 #include "fuse/operations.h"
 
@@ -75,7 +77,8 @@ Status check_mountpoint(const SessionOptions& options) {
   if (!S_ISDIR(attributes.st_mode)) {
     return Error{Code::not_directory, "mountpoint " + path.string() + " is not a directory"};
   }
-  if (const auto mount = mount_at(path); mount && mount->type == kMountType) {
+  LAZYVOL_TRY_ASSIGN(const auto mounts, read_mount_info());
+  if (const auto* mount = mount_at(mounts, path.native()); mount != nullptr && mount->lazyvol()) {
     return Error{Code::busy, path.string() + " is already mounted (" + mount->source + ")"};
   }
   if (access("/dev/fuse", R_OK | W_OK) != 0) {
@@ -98,7 +101,8 @@ class SessionImpl final : public Session {
 
   ~SessionImpl() override {
     if (session_ == nullptr) return;
-    if (mounted_) (void)unmount(true);
+    unmounting_ = true;
+    if (mounted_ && visible()) (void)unmount_path(options_.mountpoint, true);
     join();
     bridge_.volume->listen(nullptr);
     notifier_->stop();
@@ -119,25 +123,31 @@ class SessionImpl final : public Session {
     for (unsigned i = 0; i < options_.threads; ++i) {
       workers_.emplace_back([this, i] { serve(i); });
     }
-    if (const auto mount = mount_at(options_.mountpoint)) {
-      set_readahead(*mount, options_.readahead_kib);
-    }
+    set_readahead(device_, options_.readahead_kib);
     return {};
   }
 
   Status unmount(bool lazy) override {
     const std::lock_guard lock(unmount_mutex_);
-    unmounting_ = true;
-    if (mounted_) {
+    unmounting_ = !lazy;
+    if (mounted_ && visible()) {
       const Status done = unmount_path(options_.mountpoint, lazy);
       if (!done.ok() && done.error().code != Code::not_found) {
         unmounting_ = false;
         return done;
       }
-      mounted_ = false;
     }
-    join();
+    mounted_ = false;
+    if (!lazy) join();
     return {};
+  }
+
+  bool visible() const override {
+    const auto mounts = read_mount_info();
+    if (!mounts.ok()) return true;  // nothing is proved
+    return std::any_of(mounts->begin(), mounts->end(), [&](const MountInfo& mount) {
+      return mount.device == device_ && mount.mountpoint == options_.mountpoint.native();
+    });
   }
 
   SessionStats stats() const override {
@@ -160,7 +170,7 @@ class SessionImpl final : public Session {
   /// Mounts, and gives libfuse the connection.
   Status attach() {
     auto fd = mount_fuse({options_.mountpoint, options_.fsname, options_.allow_other,
-                          options_.default_permissions, kMaxRead});
+                          options_.default_permissions, options_.noexec, kMaxRead});
     if (!fd.ok()) {
       fuse_session_destroy(std::exchange(session_, nullptr));
       return fd.error();
@@ -174,6 +184,10 @@ class SessionImpl final : public Session {
       fuse_session_destroy(std::exchange(session_, nullptr));
       return Error{Code::unsupported, "libfuse takes no mounted descriptor"};
     }
+    LAZYVOL_TRY_ASSIGN(const auto mounts, read_mount_info());
+    const auto* own = mount_at(mounts, options_.mountpoint.native());
+    if (own == nullptr) return Error{Code::io_error, "the new mount does not show"};
+    device_ = own->device;
     return {};
   }
 
@@ -218,6 +232,7 @@ class SessionImpl final : public Session {
   const std::function<void()> on_unmounted_;
   Bridge bridge_;
   fuse_session* session_ = nullptr;
+  std::string device_;  // "MAJOR:MINOR" of the mount; constant after start()
   std::unique_ptr<Notifier> notifier_;
   std::vector<std::thread> workers_;  // guarded by unmount_mutex_ after start()
   std::mutex unmount_mutex_;

@@ -17,6 +17,7 @@ struct SessionOptions {
   std::string fsname;  ///< shown as the source in /proc/mounts; no secrets
   bool allow_other = false;
   bool default_permissions = true;
+  bool noexec = false;
   unsigned threads = 4;           ///< FUSE workers: they answer hits inline and never wait
   unsigned readahead_kib = 1024;  ///< of the kernel, set in /sys/class/bdi after the mount
 };
@@ -25,7 +26,7 @@ struct SessionStats {
   std::uint64_t requests = 0, errors = 0, interrupted = 0, waiting = 0;
 };
 
-/// Mounted while it lives. Thread-safe.
+/// Served while it lives: its end unmounts, and fails what still uses it. Thread-safe.
 class Session {
  public:
   /// Mounts and starts the workers. `on_unmounted` is called once, from a worker, when the kernel
@@ -35,8 +36,11 @@ class Session {
   static Result<std::unique_ptr<Session>> mount(std::shared_ptr<Volume> volume,
                                                 SessionOptions options,
                                                 std::function<void()> on_unmounted);
-  /// Unmounts (lazily when busy only if `lazy`) and joins. Errors: busy.
+  /// Without `lazy`: unmounts and joins. With it: hides the mount now and returns; who uses it goes
+  /// on until the last one is done, then on_unmounted is called. Errors: busy (without `lazy`).
   virtual Status unmount(bool lazy) = 0;
+  /// False once the mount is no longer in the kernel's table: what uses it still is served.
+  virtual bool visible() const = 0;
   virtual SessionStats stats() const = 0;
   virtual ~Session() = default;
 };

@@ -150,7 +150,11 @@ template <class Field>
 Status set_within(Field& field, std::string_view text, std::uint64_t least, std::uint64_t most) {
   LAZYVOL_TRY(set(field, text));
   const std::uint64_t value = std::optional(field).value();
-  if (value < least) return bad(fmt::format("must be at least {}", least));
+  const bool mebibytes = least > 0 && least % (1 << 20) == 0;
+  if (value < least) {
+    return bad(mebibytes ? fmt::format("must be at least {}M", least >> 20)
+                         : fmt::format("must be at least {}", least));
+  }
   if (value > most) return bad(fmt::format("must be at most {}", most));
   return {};
 }
@@ -158,6 +162,7 @@ Status set_within(Field& field, std::string_view text, std::uint64_t least, std:
 constexpr std::uint32_t kMaxRetries = 1000;
 constexpr std::uint32_t kMaxConnections = 1024;
 constexpr std::uint64_t kMinBytes = 1 << 20;
+constexpr std::uint64_t kMinCache = 32 << 20;  // half of it is the index and its reserve
 constexpr std::uint64_t kMaxBytes = 1ULL << 63;
 
 // --- the table -----------------------------------------------------------------------------------
@@ -196,7 +201,7 @@ const std::vector<Option>& table() {
       LAZYVOL_OPTION("cache-dir", "DIR", "where the block cache lives", cache_dir,
                      set_path(o.cache_dir, text)),
       LAZYVOL_OPTION("cache-size", "SIZE", "the most that the whole cache may hold", cache_size,
-                     set_within(o.cache_size, text, kMinBytes, kMaxBytes)),
+                     set_within(o.cache_size, text, kMinCache, kMaxBytes)),
       LAZYVOL_OPTION("free-space-ratio", "RATIO",
                      "share of the cache's file system that stays free", free_space_ratio,
                      set(o.free_space_ratio, text)),
@@ -236,6 +241,7 @@ const std::vector<Option>& table() {
              LAZYVOL_SAME(dir_mode)},
       LAZYVOL_FLAG("allow-other", "let other users in", allow_other),
       LAZYVOL_FLAG("default-permissions", "the kernel checks permissions", default_permissions),
+      LAZYVOL_FLAG("noexec", "no program on the mount can be executed", noexec),
       LAZYVOL_OPTION("on-change", "stale|reopen",
                      "what an open file does when the origin replaces it", on_change,
                      set_on_change(o.on_change, text)),
@@ -253,11 +259,11 @@ const std::vector<Option>& table() {
 /// For mount(8), fstab and systemd; nothing that a read-only lazyvol mount would do otherwise.
 /// After normalising, so "_netdev" is "-netdev".
 bool ignored(std::string_view name) {
-  constexpr std::array<std::string_view, 22> names = {
-      "ro",         "-netdev",  "nofail",      "noauto",   "auto",       "user",
-      "nouser",     "users",    "owner",       "group",    "defaults",   "nosuid",
-      "nodev",      "noexec",   "exec",        "relatime", "norelatime", "noatime",
-      "nodiratime", "lazytime", "strictatime", "comment"};
+  constexpr std::array<std::string_view, 24> names = {
+      "ro",          "-netdev",  "nofail",     "noauto",  "auto",       "user",
+      "nouser",      "users",    "owner",      "group",   "defaults",   "nosuid",
+      "nodev",       "relatime", "norelatime", "noatime", "nodiratime", "lazytime",
+      "strictatime", "comment",  "suid",       "dev",     "sync",       "async"};
   return name.starts_with("x-") || name.starts_with("X-") ||
          std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -313,6 +319,10 @@ Status apply(MountOptions& options, std::string_view name_text,
   std::replace(name.begin(), name.end(), '_', '-');
   if (name == "rw") return Error{Code::read_only, "option 'rw': lazyvol volumes are read-only"};
   if (ignored(name)) return {};
+  if (name == "exec") {
+    options.noexec = false;
+    return {};
+  }
   const auto& all = table();
   const auto option =
       std::find_if(all.begin(), all.end(), [&](const Option& o) { return o.help.name == name; });

@@ -31,6 +31,7 @@ struct MountOptions {
   std::optional<std::uint32_t> uid, gid, file_mode, dir_mode;
   bool allow_other = false;
   bool default_permissions = true;
+  bool noexec = false;
   std::string on_change = "stale";  ///< stale|reopen
 
   bool operator==(const MountOptions&) const = default;
@@ -38,8 +39,8 @@ struct MountOptions {
 
 /// Parses "name=value,name,…" as given to -o. `\,` stands for a comma in a value; '-' and '_' are
 /// alike in names. Options that mount(8) handles or that only concern boot (ro, _netdev, nofail,
-/// noauto, auto, user, users, owner, group, defaults, nosuid, nodev, noexec, relatime, noatime,
-/// x-*, comment=…) are accepted and ignored, `rw` is refused (read_only).
+/// noauto, auto, user, users, owner, group, defaults, nosuid, nodev, relatime, noatime, x-*,
+/// comment=…) are accepted and ignored, `rw` is refused (read_only), `exec` ends a `noexec`.
 /// Errors: invalid_argument with one line that names the option and, for a near miss, the closest
 /// one that exists. Later options win.
 Result<MountOptions> parse_mount_options(std::string_view text, MountOptions base = {});

@@ -65,7 +65,8 @@ Code code_of_status(int status) {
     case 425:
       return Code::io_error;
     default:
-      return status < 500 ? Code::invalid_argument : Code::io_error;
+      // 501: the server will never do it.
+      return status < 500 || status == 501 ? Code::invalid_argument : Code::io_error;
   }
 }
 
@@ -74,7 +75,7 @@ std::string_view reason_of_status(int status) {
     case 400:
       return " Bad Request";
     case 401:
-      return " Unauthorized";
+      return " Unauthorized (option credentials names a file of them)";
     case 403:
       return " Forbidden";
     case 404:
@@ -95,6 +96,8 @@ std::string_view reason_of_status(int status) {
       return " Too Many Requests";
     case 500:
       return " Internal Server Error";
+    case 501:
+      return " Not Implemented";
     case 502:
       return " Bad Gateway";
     case 503:

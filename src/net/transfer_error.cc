@@ -33,7 +33,8 @@ Error transfer_error(CURLcode code, std::string_view host, std::string_view reas
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-      return error(Code::access_denied, "TLS certificate not trusted");
+      return error(Code::access_denied,
+                   "TLS certificate not trusted (option ca-cert names an authority to trust)");
     case CURLE_SSL_CLIENTCERT:
     case CURLE_SSL_CERTPROBLEM:
       return error(Code::access_denied, "client certificate");

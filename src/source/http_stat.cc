@@ -104,8 +104,8 @@ void http_stat(const std::shared_ptr<HttpSite>& site, std::string url, std::stri
                 } else if (body.error().code != Code::invalid_argument) {
                   return done(body.error());
                 }
-                // HEAD is refused (400, 405), or answered without a length (Apache does that to an
-                // empty file).
+                // HEAD is refused (400, 405, 501), or answered without a length (Apache does that
+                // to an empty file).
                 auto get = question.site->request(net::HttpRequest::Method::get, question.url, ctx);
                 get.range = {0, 1};
                 auto& http = question.site->environment().http;

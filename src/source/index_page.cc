@@ -27,7 +27,7 @@ std::string mtime_validator(std::int64_t mtime_s, std::uint64_t size) {
 }
 
 Error not_an_index(std::string_view why) {
-  return Error{Code::io_error, fmt::format("is not a directory index ({})", why)};
+  return Error{Code::corrupt, fmt::format("is not a directory index ({})", why)};
 }
 
 Result<Listing> parse_index(std::string_view body, std::string_view content_type,

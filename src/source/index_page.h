@@ -24,7 +24,7 @@ std::string mtime_validator(std::int64_t mtime_s, std::uint64_t size);
 /// redirects. `now_s` is the server's clock (Date), by which entries are judged settled.
 /// Names come out exactly; where the index gives exact times and sizes, so do size, mtime_ns and
 /// validator; else `token` holds the row's text.
-/// Errors: io_error "is not a directory index (why)" for anything else, also when it was cut short
+/// Errors: corrupt "is not a directory index (why)" for anything else, also when it was cut short
 /// (half a listing proves no absence); too_large past kMaxIndexBytes or kMaxIndexEntries.
 Result<Listing> parse_index(std::string_view body, std::string_view content_type,
                             std::string_view url, std::int64_t now_s);
@@ -34,7 +34,7 @@ Result<Listing> parse_index(std::string_view body, std::string_view content_type
 Result<Listing> parse_json_index(std::string_view body, const IndexBase& base, std::int64_t now_s);
 Result<Listing> parse_html_index(std::string_view body, const IndexBase& base);
 
-/// The io_error above.
+/// The error above.
 Error not_an_index(std::string_view why);
 
 }  // namespace lazyvol::source

@@ -26,7 +26,9 @@ void Core::origin_answered() {
 
 void Core::origin_failed(const Error& error) {
   ++counters.failures;
-  if (is_transient(error.code)) health_.lock()->failed(env.clock.now(), error.retry_after);
+  // Nonsense is an answer, too.
+  if (is_transient(error.code) && error.code != Code::corrupt)
+    health_.lock()->failed(env.clock.now(), error.retry_after);
 }
 
 RequestContext Core::shared_context(const RequestContext& asker, bool have_old) const {

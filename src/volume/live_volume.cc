@@ -61,8 +61,8 @@ Status LiveVolumeImpl::begin() {
                                   });
   RequestContext ctx;
   ctx.cause = Cause::list;
-  ctx.stop = core_->activity->stop_token();
-  ctx.no_progress = core_->options.io_timeout;
+  const auto known = core_->tree.header(kRootNode);
+  ctx = core_->shared_context(ctx, known.ok() && *known);
   // Shared: a promise may be in set_value() still when its future has answered.
   const auto described = std::make_shared<std::promise<Result<RemoteEntry>>>();
   const auto listed = std::make_shared<std::promise<Result<Freshness>>>();

@@ -5,6 +5,13 @@
 
 namespace lazyvol::volume {
 
+namespace {
+
+/// An origin that fails so often in a row is down: the rest would wait for a deadline each.
+constexpr unsigned kGiveUpAfter = 16;
+
+}  // namespace
+
 struct Prefetcher::Step {
   enum class Kind { wait, finished, list, know, want } kind = Kind::wait;
   NodeId directory = 0;
@@ -120,6 +127,17 @@ void Prefetcher::take(Step step) {
   }
 }
 
+/// Of one question or piece: gives up on an origin that is down.
+void Prefetcher::outcome(const Status& status) {
+  {
+    auto state = state_.lock();
+    if (status.ok()) state->failures_in_a_row = 0;
+    if (status.ok() || !is_transient(status.error().code)) return;
+    if (++state->failures_in_a_row < kGiveUpAfter) return;
+  }
+  finish(status.error().in("gave up after " + std::to_string(kGiveUpAfter) + " failures in a row"));
+}
+
 void Prefetcher::list(NodeId directory) {
   parts_.listings->ensure(
       directory, ctx_, [self = shared_from_this(), directory](const Result<Freshness>& fresh) {
@@ -134,6 +152,7 @@ void Prefetcher::list(NodeId directory) {
             ++state->progress.failures;
           }
         }
+        self->outcome(fresh.ok() ? Status() : Status(fresh.error()));
         self->continue_later();
       });
 }
@@ -147,6 +166,7 @@ void Prefetcher::know(NodeId parent, const cache::StoredEntry& entry) {
                                  ++self->state_.lock()->progress.failures;
                                }
                                --self->state_.lock()->questions;
+                               self->outcome(known.ok() ? Status() : Status(known.error()));
                                self->continue_later();
                              });
 }
@@ -191,6 +211,7 @@ void Prefetcher::want(const std::shared_ptr<FileLeft>& file, std::uint64_t begin
             ++(file->failed ? state->progress.failures : state->progress.files_done);
           }
         }
+        self->outcome(status);
         self->report();
         self->continue_later();
       });

@@ -26,6 +26,7 @@ class BadInput : public ::testing::Test {
     expect_one_line(ran.err);
     EXPECT_NE(ran.err.find(mentions), std::string::npos) << ran.err;
     EXPECT_FALSE(world_.mounted());
+    EXPECT_TRUE(eventually([&] { return world_.daemon_pid() == 0; })) << "a daemon was left";
   }
   World world_;
 };

@@ -137,6 +137,47 @@ TEST_F(Commands, HelperMountsAsMount8CallsIt) {
   expect_same_tree(world_.origin, world_.mountpoint);
 }
 
+TEST_F(Commands, NoexecKeepsProgramsFromRunning) {
+  const fs::path program = world_.origin / "program";
+  fs::copy_file("/bin/true", program);
+  world_.must_mount(nginx_.url(), "file-mode=0755,noexec");
+  EXPECT_EQ(access(at("program").c_str(), X_OK), -1);
+  EXPECT_EQ(errno, EACCES);
+  EXPECT_EQ(world_.umount().status, 0);
+  world_.must_mount(nginx_.url(), "file-mode=0755,noexec,exec");
+  EXPECT_EQ(testing::run({at("program")}).status, 0);
+}
+
+TEST_F(Commands, AUserNeedsNoRoot) {
+  if (geteuid() != 0) GTEST_SKIP() << "all other tests show it";
+  const fs::path home = world_.mountpoint.parent_path() / "home";
+  fs::permissions(home.parent_path(), fs::perms(0711));
+  fs::create_directory(home);
+  ASSERT_EQ(chown(home.c_str(), 65534, 65534), 0);
+  const fs::path tools = home.parent_path() / "tools";  // the build may lie where no user may look
+  fs::create_directory(tools);
+  for (const char* name : {"lazyvol", "lazyvold"}) {
+    fs::copy_file(fs::path(LAZYVOL_TOOLS_DIR) / name, tools / name);
+  }
+  const std::string script =
+      "set -e; cd " + home.string() + "; mkdir mnt; lazyvol mount " + nginx_.url() +
+      " mnt; diff -r " + world_.origin.string() +
+      " mnt; lazyvol cache check | grep -q ' 0 damaged'; test -d .cache/lazyvol; "
+      "lazyvol status --json mnt > status; lazyvol umount mnt; test -z \"$(ls mnt)\"; "
+      "pid=$(python3 -c 'import json; print(json.load(open(\"status\"))[\"worker\"][\"pid\"])'); "
+      "kill $pid; while kill -0 $pid 2>/dev/null; do sleep 0.1; done; echo all is well";
+  // fusermount3 opens /dev/fuse as the user, so that one which everybody may open is needed.
+  const auto result =
+      testing::run({"unshare", "-m", "sh", "-c",
+                    "mknod -m 666 \"$0\" c 10 229 && mount --bind \"$0\" /dev/fuse && exec \"$@\"",
+                    (home.parent_path() / "fuse").string(), "setpriv", "--reuid=65534",
+                    "--regid=65534", "--clear-groups", "env", "-i", "HOME=" + home.string(),
+                    "LAZYVOL_RUNTIME_DIR=" + (home / "run").string(),
+                    "PATH=" + tools.string() + ":/usr/bin:/bin", "sh", "-c", script});
+  EXPECT_EQ(result.status, 0) << result.output;
+  EXPECT_NE(result.output.find("all is well"), std::string::npos) << result.output;
+}
+
 // mount(8) looks for helpers in /sbin alone, so a mount namespace of its own gets an /sbin with
 // ours.
 TEST_F(Commands, MountTypeLazyvolWorks) {

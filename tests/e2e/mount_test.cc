@@ -43,6 +43,12 @@ void make_tree(const fs::path& root) {
   }
 }
 
+/// What is left to read of a big.bin of make_tree(), of which one byte was read.
+void expect_rest_of_big(std::ifstream& file) {
+  const std::string rest(std::istreambuf_iterator<char>(file), {});
+  EXPECT_TRUE(rest == noise(5 * kMiB + 12345, 4).substr(1)) << rest.size();
+}
+
 class Mount : public ::testing::Test {
  protected:
   World world_;
@@ -156,8 +162,23 @@ TEST_F(Mount, BusyMountIsNotUnmountedUnlessLazily) {
     expect_same_tree(world_.origin, world_.mountpoint);  // and still serves
     EXPECT_EQ(lazyvol({"umount", "-l", world_.mountpoint.string()}).status, 0);
     EXPECT_FALSE(world_.mounted());
+    expect_rest_of_big(open);
   }
   EXPECT_TRUE(eventually([&] { return world_.status()["mounts"].empty(); }));
+}
+
+TEST_F(Mount, ALazilyUnmountedMountpointIsFreeWhileOldReadersGoOn) {
+  if (geteuid() != 0) GTEST_SKIP() << "umount2 needs root";
+  make_tree(world_.origin);
+  const testing::Nginx nginx(world_.origin);
+  world_.must_mount(nginx.url());
+  std::ifstream open(world_.mountpoint / "big.bin");
+  ASSERT_TRUE(open.get() != EOF);
+  ASSERT_EQ(umount2(world_.mountpoint.c_str(), MNT_DETACH), 0);
+  world_.must_mount(nginx.url());
+  expect_same_tree(world_.origin, world_.mountpoint);
+  expect_rest_of_big(open);
+  EXPECT_TRUE(world_.mounted());
 }
 
 TEST_F(Mount, SigtermUnmountsEvenWhatIsBusy) {
@@ -172,6 +193,7 @@ TEST_F(Mount, SigtermUnmountsEvenWhatIsBusy) {
 TEST_F(Mount, DeadDaemonIsCleanedUpAfter) {
   make_tree(world_.origin);
   world_.must_mount(world_.origin.string());
+  ASSERT_TRUE(fs::is_directory(world_.mountpoint));  // the kernel keeps its attributes for a while
   world_.end_daemon(SIGKILL);
   ASSERT_TRUE(world_.mounted());
   EXPECT_NE(lazyvol({"status"}).out.find("dead"), std::string::npos);

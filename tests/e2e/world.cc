@@ -15,8 +15,8 @@
 #include <thread>
 
 #include "daemon/cli.h"
-#include "daemon/mount_info.h"
 #include "fuse/kernel_mount.h"
+#include "fuse/mount_info.h"
 
 namespace lazyvol::e2e {
 namespace fs = std::filesystem;
@@ -121,8 +121,8 @@ void World::restart() {
 }
 
 bool World::mounted() const {
-  const auto mounts = daemon::read_mount_info();
-  const auto* there = mounts.ok() ? daemon::mount_at(*mounts, mountpoint.string()) : nullptr;
+  const auto mounts = fuse::read_mount_info();
+  const auto* there = mounts.ok() ? fuse::mount_at(*mounts, mountpoint.string()) : nullptr;
   return there != nullptr && there->lazyvol();
 }
 

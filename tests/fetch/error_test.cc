@@ -61,8 +61,9 @@ TEST(Retry, GivesUpWhenTheRetriesAreUsedUp) {
   EXPECT_TRUE(rig.source->none());
   EXPECT_EQ(rig.stats().failures, 1u);
   rig.await_rest();
-  // The next reader finds the origin back.
-  auto again = rig.read(content, 0, 1);
+  // A moment later the next reader finds the origin back.
+  std::unique_ptr<Answer> again;
+  eventually([&] { return !(again = rig.read(content, 0, 1))->answered(); }, "another try");
   rig.source->next()->serve();
   again->bytes();
 }
@@ -230,6 +231,19 @@ TEST(Stale, WhatWaitsInTheQueueIsAnsweredToo) {
   EXPECT_EQ(one->code(), Code::stale);
   EXPECT_EQ(two->code(), Code::stale);
   EXPECT_TRUE(rig.source->none());
+}
+
+TEST(Failed, IsNotWaitedForAgainAtOnce) {
+  FetchOptions options = ManualRig::defaults();
+  options.io_retries = 0;
+  ManualRig rig(options);
+  auto content = rig.open("a", pattern(8 * kBlock));
+  auto answer = rig.read(content, 0, kBlock);
+  rig.source->next()->done(Error{Code::unreachable, "refused"});
+  EXPECT_EQ(answer->code(), Code::unreachable);
+  // The kernel reads the page itself when its readahead failed.
+  EXPECT_EQ(rig.read(content, 0, 4096)->code(), Code::unreachable);
+  EXPECT_EQ(rig.source->reads(), 1u);
 }
 
 TEST(Denied, IsAnsweredWithoutAStormOfRequests) {

@@ -129,9 +129,13 @@ TEST_F(Real, AnOutageGivesErrorsInTimeAndItsEndIsNoticed) {
   content->read(kSize / 2, miss.out(), {}, miss.done());
   EXPECT_EQ(miss.code(), Code::unreachable);
   server.start();
-  Answer again(100);
-  content->read(kSize / 2, again.out(), {}, again.done());
-  EXPECT_EQ(again.bytes(), bytes_.substr(kSize / 2, 100));
+  eventually(
+      [&] {
+        Answer again(100);
+        content->read(kSize / 2, again.out(), {}, again.done());
+        return again.wait().ok() && again.bytes() == bytes_.substr(kSize / 2, 100);
+      },
+      "the origin back");
 }
 
 TEST_F(Real, AReplacedFileIsStaleForItsOldReaders) {

@@ -105,6 +105,7 @@ class Rig {
   ~Rig() {
     cache->hold_stores(false);
     fetcher->stop();
+    source->close();
     expect_at_rest();
   }
 

@@ -12,12 +12,14 @@
 
 #include <cerrno>
 #include <condition_variable>
+#include <fstream>
 #include <set>
 #include <thread>
 
 #include "base/locked.h"
 #include "fuse/kernel_mount.h"
 #include "fuse/memory_volume.h"
+#include "fuse/mount_info.h"
 #include "support/temp_dir.h"
 
 namespace lazyvol::fuse {
@@ -46,7 +48,13 @@ class SessionTest : public ::testing::Test {
   void TearDown() override {
     volume_->release_reads();
     session_.reset();
-    EXPECT_FALSE(mount_at(dir_.path()).has_value());
+    EXPECT_FALSE(mounted().has_value());
+  }
+
+  std::optional<MountInfo> mounted() const {
+    const auto mounts = read_mount_info();
+    const auto* there = mounts.ok() ? mount_at(*mounts, dir_.path().native()) : nullptr;
+    return there != nullptr ? std::optional(*there) : std::nullopt;
   }
 
   TempDir dir_;
@@ -58,7 +66,7 @@ class SessionTest : public ::testing::Test {
 
 TEST_F(SessionTest, ShowsAsLazyvolAndReadOnly) {
   mount();
-  const auto mount = mount_at(dir_.path());
+  const auto mount = mounted();
   ASSERT_TRUE(mount.has_value());
   EXPECT_EQ(mount->type, "fuse.lazyvol");
   EXPECT_EQ(mount->source, "memory:x");
@@ -217,6 +225,24 @@ TEST_F(SessionTest, UnmountOfABusyMountIsRefusedUnlessLazy) {
   EXPECT_EQ(lazyvol::testing::read_file(path("f")), "x");
   EXPECT_TRUE(session_->unmount(true).ok());
   close(held);
+}
+
+TEST_F(SessionTest, ALazyUnmountHidesNowAndServesWhoIsThere) {
+  const std::string bytes(3 << 20, 'x');
+  volume_->add_file("f", bytes);
+  mount();
+  std::ifstream file(path("f"), std::ios::binary);
+  ASSERT_EQ(file.get(), 'x');
+  EXPECT_TRUE(session_->visible());
+  EXPECT_TRUE(session_->unmount(true).ok());
+  EXPECT_FALSE(mounted().has_value());
+  EXPECT_FALSE(session_->visible());
+  const std::string rest(std::istreambuf_iterator<char>(file), {});
+  EXPECT_EQ(rest.size(), bytes.size() - 1);
+  file.close();
+  auto unmounted = unmounted_.lock();
+  EXPECT_TRUE(
+      changed_.wait_for(unmounted.native(), std::chrono::seconds(60), [&] { return *unmounted; }));
 }
 
 TEST_F(SessionTest, BadMountpointsAreRefused) {

@@ -62,6 +62,12 @@ TEST(MountOptions, DashAndUnderscoreAreAlikeAndLaterWins) {
   EXPECT_FALSE(parsed("allow_other,allow-other=no").allow_other);
 }
 
+TEST(MountOptions, ExecEndsNoexec) {
+  EXPECT_TRUE(parsed("noexec").noexec);
+  EXPECT_FALSE(parsed("noexec,exec").noexec);
+  EXPECT_TRUE(parsed("exec,noexec").noexec);
+}
+
 TEST(MountOptions, EscapesKeepCommasAndBackslashes) {
   EXPECT_EQ(parsed(R"(cache-dir=/a\,b,io-retries=1)").cache_dir, "/a,b");
   EXPECT_EQ(parsed(R"(cache-dir=/a\\,io-retries=1)").cache_dir, R"(/a\)");
@@ -72,7 +78,7 @@ TEST(MountOptions, EscapesKeepCommasAndBackslashes) {
 
 TEST(MountOptions, IgnoresWhatConcernsMountAndBoot) {
   EXPECT_EQ(parsed("ro,_netdev,nofail,noauto,auto,user,users,owner,group,defaults,nosuid,nodev,"
-                   "noexec,relatime,noatime,x-systemd.automount,x-gvfs-show,"
+                   "relatime,noatime,x-systemd.automount,x-gvfs-show,"
                    "x-systemd.idle-timeout=1min,comment=anything"),
             MountOptions{});
 }
@@ -101,7 +107,7 @@ TEST(MountOptions, NeverRepeatsASecret) {
 
 TEST(MountOptions, RefusesBadValuesNamingTheOption) {
   for (const char* text : {"cache-size=big",      "cache-size",           "cache-size=",
-                           "cache-size=0",        "free-space-ratio=2",   "metadata-ttl=soon",
+                           "cache-size=31M",      "free-space-ratio=2",   "metadata-ttl=soon",
                            "io-retries=-1",       "io-retries=1001",      "io-retries=1x",
                            "max-connections=0",   "max-connections=1025", "prefetch=maybe",
                            "subdir=../x",         "subdir=a/../../b",     "uid=root",
@@ -140,7 +146,7 @@ MountOptions random_options(std::mt19937_64& random) {
   };
   MountOptions o;
   if (chance()) o.cache_dir = path();
-  if (chance()) o.cache_size = (1 << 20) + random() % (1ULL << 62);
+  if (chance()) o.cache_size = (32 << 20) + random() % (1ULL << 62);
   if (chance()) o.free_space_ratio = static_cast<double>(random() % 100'000'007) / 100'000'007.0;
   if (chance()) o.memory_target = (1 << 20) + random() % (1ULL << 40);
   if (chance()) o.metadata_ttl = time();
@@ -159,6 +165,7 @@ MountOptions random_options(std::mt19937_64& random) {
   if (chance()) o.dir_mode = static_cast<std::uint32_t>(random() % 01000);
   o.allow_other = chance();
   o.default_permissions = chance();
+  o.noexec = chance();
   if (chance()) o.on_change = "reopen";
   return o;
 }

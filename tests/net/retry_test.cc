@@ -89,6 +89,7 @@ TEST(HttpStatusError, MapsEveryClass) {
                {403, Code::access_denied},
                {404, Code::not_found},
                {405, Code::invalid_argument},
+               {501, Code::invalid_argument},
                {407, Code::access_denied},
                {408, Code::io_error},
                {410, Code::not_found},

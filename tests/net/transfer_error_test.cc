@@ -40,7 +40,8 @@ TEST(TransferError, NamesTheHostAndTheReason) {
   EXPECT_EQ(transfer_error(CURLE_COULDNT_CONNECT, "h:81", "", ECONNREFUSED).message,
             "cannot connect to host 'h:81': Connection refused");
   EXPECT_EQ(transfer_error(CURLE_PEER_FAILED_VERIFICATION, "h", "expired", 0).message,
-            "host 'h': TLS certificate not trusted: expired");
+            "host 'h': TLS certificate not trusted (option ca-cert names an authority to trust): "
+            "expired");
 }
 
 }  // namespace

@@ -198,7 +198,7 @@ TEST(IndexPage, WhatIsNoIndexSaysSo) {
   for (const Case& c : cases) {
     const auto listing = parse_index(c.body, c.type, "http://h/", kNow);
     ASSERT_FALSE(listing.ok()) << c.body;
-    EXPECT_EQ(listing.error().code, Code::io_error);
+    EXPECT_EQ(listing.error().code, Code::corrupt);
     EXPECT_THAT(listing.error().message, HasSubstr("is not a directory index ("));
     EXPECT_THAT(listing.error().message, HasSubstr(c.why));
   }

@@ -86,6 +86,18 @@ TEST_F(OfflineTest, AKnownEntryIsServedWhenItCannotBeAskedAbout) {
   EXPECT_EQ(code_of("b"), Code::unreachable) << "never asked about: an error, not absence";
 }
 
+TEST_F(OfflineTest, AnOddDirectoryIsNotAnOriginThatIsDown) {
+  source().put_directory("odd");
+  source().put("a", "a", "v1");
+  open();
+  const NodeId odd = id_of("odd");
+  source().fail(Op::list, "odd", Code::corrupt);
+  EXPECT_EQ(stack().list(odd).error().code, Code::corrupt);
+  source().put("b", "b", "v1");
+  expire();
+  EXPECT_EQ(content(id_of("b")), "b") << "the root is listed anew, not served old";
+}
+
 TEST_F(OfflineTest, OpensOfflineWhenItWasOpenedBefore) {
   source().put("a", "a", "v1");
   open();

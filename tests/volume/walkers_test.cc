@@ -63,6 +63,20 @@ TEST_F(WalkersTest, PrefetchCountsFailuresAndGoesOn) {
   EXPECT_EQ(done->files_done, 1U);
 }
 
+TEST_F(WalkersTest, PrefetchGivesUpOnAnOriginThatIsDown) {
+  source().put_directory("d");
+  for (int i = 0; i < 1000; ++i) source().put("d/" + std::to_string(i), "x", "v1");
+  model::MountOptions options;
+  options.io_retries = 0;
+  open(options);
+  ASSERT_NE(id_of("d/0"), 0U);
+  source().fail_all(Code::unreachable);
+  const auto done = stack().prefetch("d");
+  ASSERT_FALSE(done.ok());
+  EXPECT_EQ(done.error().code, Code::unreachable);
+  EXPECT_LT(source().count(Op::read), 100U);
+}
+
 TEST_F(WalkersTest, PathsThatAreNotThere) {
   source().put("f", "x", "v1");
   open();

@@ -1,4 +1,4 @@
-#include "daemon/mount_info.h"
+#include "daemon/mounted_path.h"
 
 #include <gtest/gtest.h>
 
@@ -18,28 +18,8 @@ const char* const kTable =
     "41 22 0:50 /sub/dir /srv/bound ro - fuse.lazyvol http://h/d/ ro\n"
     "42 22 0:51 / /mnt/with\\040space\\134x ro - fuse.lazyvol /a\\040b ro\n"
     "43 40 0:52 / /mnt/vol/inner rw - tmpfs tmpfs rw\n"
-    "broken line\n"
     "44 22 0:53 / /mnt/over rw - ext4 /dev/vdb rw\n"
     "45 44 0:54 / /mnt/over ro - fuse.lazyvol file:///z ro\n";
-
-TEST(ParseMountInfo, ReadsFieldsAndEscapes) {
-  const auto mounts = parse_mount_info(kTable);
-  ASSERT_EQ(mounts.size(), 7u);
-  EXPECT_FALSE(mounts[0].lazyvol());
-  EXPECT_EQ(mounts[1].mountpoint, "/mnt/vol");
-  EXPECT_EQ(mounts[1].source, "http://h/d/");
-  EXPECT_TRUE(mounts[1].lazyvol());
-  EXPECT_EQ(mounts[2].root, "/sub/dir");
-  EXPECT_EQ(mounts[3].mountpoint, "/mnt/with space\\x");
-  EXPECT_EQ(mounts[3].source, "/a b");
-}
-
-TEST(MountAt, TakesTheLastOneMade) {
-  const auto mounts = parse_mount_info(kTable);
-  ASSERT_NE(mount_at(mounts, "/mnt/over"), nullptr);
-  EXPECT_EQ(mount_at(mounts, "/mnt/over")->source, "file:///z");
-  EXPECT_EQ(mount_at(mounts, "/mnt"), nullptr);
-}
 
 struct Case {
   const char* path;
@@ -50,7 +30,7 @@ struct Case {
 class FindMountedPath : public ::testing::TestWithParam<Case> {};
 
 TEST_P(FindMountedPath, Answers) {
-  const auto found = find_mounted_path(parse_mount_info(kTable), GetParam().path);
+  const auto found = find_mounted_path(fuse::parse_mount_info(kTable), GetParam().path);
   if (GetParam().mountpoint == nullptr) {
     ASSERT_FALSE(found.ok());
     EXPECT_EQ(found.error().code, Code::invalid_argument);
@@ -70,12 +50,6 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"/srv/bound/f", "/mnt/vol", "sub/dir/f"},
                       Case{"/mnt/over/f", "/mnt/over", "f"},
                       Case{"/mnt/with space\\x/f", "/mnt/with space\\x", "f"}));
-
-TEST(ReadMountInfo, SeesTheRoot) {
-  const auto mounts = read_mount_info();
-  ASSERT_TRUE(mounts.ok());
-  EXPECT_NE(mount_at(*mounts, "/"), nullptr);
-}
 
 TEST(AbsolutePath, ResolvesWhatExistsAndKeepsWhatDoesNot) {
   testing::TempDir temp;

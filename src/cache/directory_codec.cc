@@ -199,7 +199,7 @@ StoredEntry ChunkCursor::entry() const {
 }
 
 std::string encode_header(const DirectoryHeader& header) {
-  ByteWriter out;
+  base::ByteWriter out;
   out.byte(kDirectoryFormat);
   out.signed_number(header.listed_wall_ns);
   out.number(header.entries);
@@ -210,7 +210,7 @@ std::string encode_header(const DirectoryHeader& header) {
 }
 
 Result<DirectoryHeader> decode_header(std::string_view value) {
-  ByteReader in(value);
+  base::ByteReader in(value);
   const bool known = in.byte() == kDirectoryFormat;
   DirectoryHeader header;
   header.listed_wall_ns = in.signed_number();
@@ -223,7 +223,7 @@ Result<DirectoryHeader> decode_header(std::string_view value) {
 }
 
 std::string encode_place(NodeId parent, std::string_view name) {
-  ByteWriter out;
+  base::ByteWriter out;
   out.byte(kDirectoryFormat);
   out.number(parent);
   out.raw(name);
@@ -231,7 +231,7 @@ std::string encode_place(NodeId parent, std::string_view name) {
 }
 
 Result<NodePlace> decode_place(std::string_view value) {
-  ByteReader in(value);
+  base::ByteReader in(value);
   const bool known = in.byte() == kDirectoryFormat;
   NodePlace place;
   place.parent = in.number();

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "cache/directory_codec_bytes.h"
+#include "base/bytes.h"
 #include "cache/tree_store.h"
 #include "lazyvol/error.h"
 
@@ -40,7 +40,7 @@ class ChunkEncoder {
  private:
   void add_name(std::string_view name);
 
-  ByteWriter out_;
+  base::ByteWriter out_;
   bool empty_ = true;
   std::string first_name_, last_name_;
   NodeId last_id_ = 0;
@@ -69,7 +69,7 @@ class ChunkCursor {
   bool read_fields();
   bool damage();
 
-  ByteReader in_;
+  base::ByteReader in_;
   bool damaged_ = false;
   bool first_ = true;
   std::array<char, kMaxName> name_{};

@@ -13,6 +13,7 @@ import tempfile
 MODULES = {
     "base": [],
     "model": ["base"],
+    "catalog": ["model"],
     "net": ["model"],
     "source": ["net"],
     "cache": ["model"],
@@ -33,6 +34,8 @@ LIBRARIES = {
     "libxml/": ["source"],
     "microhttpd": ["daemon"],
     "CLI/": ["daemon", "tools"],
+    "openssl/": ["catalog"],
+    "zstd": ["catalog"],
 }
 
 MAX_LINES = {".cc": 500, ".h": 200}

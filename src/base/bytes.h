@@ -1,15 +1,15 @@
-// Varints and strings in a byte buffer, written without limits and read with them.
+// Numbers and strings in a byte buffer, written without limits and read with them.
 //
 // Varints are LEB128 (7 bits per byte, least significant first); signed values are zigzag-coded, so
 // that small ones of either sign are short.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
-namespace lazyvol::cache {
+namespace lazyvol::base {
 
 class ByteWriter {
  public:
@@ -22,12 +22,17 @@ class ByteWriter {
     const auto bits = static_cast<std::uint64_t>(value);
     number((bits << 1) ^ (value < 0 ? ~std::uint64_t{0} : 0));
   }
+  /// The low `width` bytes of `value`, least significant first.
+  void little(std::uint64_t value, unsigned width) {
+    for (unsigned i = 0; i < width; ++i) byte(static_cast<std::uint8_t>(value >> (8 * i)));
+  }
   void raw(std::string_view bytes) { out_.append(bytes); }
   void text(std::string_view bytes) {
     number(bytes.size());
     raw(bytes);
   }
   std::size_t size() const { return out_.size(); }
+  std::string_view view() const { return out_; }
   std::string take() { return std::move(out_); }
 
  private:
@@ -42,6 +47,13 @@ class ByteReader {
 
   bool failed() const { return failed_; }
   bool at_end() const { return rest_.empty(); }
+  std::size_t left() const { return rest_.size(); }
+  /// Makes failed() true: what was read makes no sense to the caller.
+  std::uint8_t fail() {
+    failed_ = true;
+    rest_ = {};
+    return 0;
+  }
 
   std::uint8_t byte() {
     if (failed_ || rest_.empty()) return fail();
@@ -69,6 +81,15 @@ class ByteReader {
     if (value > UINT32_MAX) return fail();
     return static_cast<std::uint32_t>(value);
   }
+  /// `width` (at most 8) bytes, least significant first.
+  std::uint64_t little(unsigned width) {
+    std::uint64_t value = 0;
+    const std::string_view bytes = raw(width);
+    for (unsigned i = 0; i < bytes.size(); ++i) {
+      value |= std::uint64_t{static_cast<std::uint8_t>(bytes[i])} << (8 * i);
+    }
+    return value;
+  }
   std::string_view raw(std::uint64_t length) {
     if (failed_ || length > rest_.size()) {
       fail();
@@ -89,14 +110,8 @@ class ByteReader {
   }
 
  private:
-  std::uint8_t fail() {
-    failed_ = true;
-    rest_ = {};
-    return 0;
-  }
-
   std::string_view rest_;
   bool failed_ = false;
 };
 
-}  // namespace lazyvol::cache
+}  // namespace lazyvol::base

@@ -4,12 +4,12 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "fuse/fusermount.h"
 #include "fuse/mount_info.h"
 
 namespace lazyvol::fuse {
@@ -75,66 +75,21 @@ int receive_descriptor(int socket) {
   return fd;
 }
 
-/// What comes from `fd` until its end, on one line; a few hundred bytes at most.
-std::string read_line(int fd) {
-  char text[512];
-  std::size_t length = 0;
-  while (length < sizeof text) {
-    const ssize_t n = read(fd, text + length, sizeof text - length);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    length += static_cast<std::size_t>(n);
-  }
-  const std::string_view all(text, length);
-  return std::string(all.substr(0, all.find('\n')));
-}
-
 Result<int> mount_as_user(const MountRequest& request) {
-  int pair[2], words[2];
+  int pair[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
     return errno_error(errno, "socketpair");
   }
-  if (pipe2(words, O_CLOEXEC) != 0) {
-    const Error error = errno_error(errno, "pipe");
-    close(pair[0]);
-    close(pair[1]);
-    return error;
-  }
   const std::string options = "ro,nosuid,nodev,subtype=lazyvol,fsname=" + escape(request.fsname) +
                               (request.noexec ? ",noexec," : ",") + common_options(request);
-  const std::string comm_fd = "_FUSE_COMMFD=" + std::to_string(pair[0]);
-  std::string path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-  char* environment[] = {const_cast<char*>(comm_fd.c_str()), path.data(), nullptr};
-  const pid_t child = fork();
-  if (child == 0) {
-    fcntl(pair[0], F_SETFD, 0);
-    dup2(words[1], STDERR_FILENO);
-    execle("/usr/bin/fusermount3", "fusermount3", "-o", options.c_str(), "--",
-           request.mountpoint.c_str(), nullptr, environment);
-    _exit(127);
-  }
-  const int fork_errno = errno;
-  close(pair[0]);
-  close(words[1]);
-  if (child < 0) {
-    close(pair[1]);
-    close(words[0]);
-    return errno_error(fork_errno, "fork");
-  }
-  const int fd = receive_descriptor(pair[1]);
-  const std::string said = read_line(words[0]);
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
+  int fd = -1;
+  const Status status = run_fusermount({"-o", options, "--", request.mountpoint.string()}, pair[0],
+                                       [&] { fd = receive_descriptor(pair[1]); });
   close(pair[1]);
-  close(words[0]);
   if (fd >= 0) return fd;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
-    return Error{Code::access_denied, "fusermount3 is not installed (package fuse3)"};
-  }
-  return Error{Code::access_denied,
-               said.empty() ? "fusermount3 refused to mount on " + request.mountpoint.string()
-                            : said + " (mounting on " + request.mountpoint.string() + ")"};
+  const std::string where = "mount on " + request.mountpoint.string();
+  if (status.ok()) return Error{Code::access_denied, where + ": fusermount3 sent no descriptor"};
+  return status.error().in(where);
 }
 
 }  // namespace

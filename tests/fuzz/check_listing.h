@@ -8,8 +8,8 @@ namespace lazyvol::fuzzing {
 
 inline void check_listing(const Result<Listing>& listing) {
   if (!listing.ok()) {
-    require(listing.error().code == Code::io_error || listing.error().code == Code::too_large,
-            "only io_error or too_large");
+    require(listing.error().code == Code::corrupt || listing.error().code == Code::too_large,
+            "only corrupt or too_large");
     require(!listing.error().message.empty(), "an error has a message");
     for (const char c : listing.error().message)
       require(c >= ' ' && c <= '~', "one printable line");

@@ -104,6 +104,7 @@ bool CurlTransfer::proceed_after(Flow flow) {
 std::size_t CurlTransfer::on_data(std::span<const std::byte> data) {
   // Longer bodies of redirects are not worth reading for the sake of keeping the connection.
   constexpr std::size_t kMaxRedirectBody = 64 * 1024;
+  if (dropping_) return data.size();
   quiet_since_ = last_byte_ = now();
   if (redirect_) {
     redirect_body_ += data.size();
@@ -124,6 +125,12 @@ CURLcode CurlTransfer::resume() {
   if (!held_) return CURLE_OK;
   held_ = false;  // before the call: it may deliver, and the sink may pause again
   return curl_easy_pause(easy_.get(), CURLPAUSE_CONT);
+}
+
+void CurlTransfer::drop_held() {
+  if (!held_) return;
+  dropping_ = true;
+  (void)curl_easy_pause(easy_.get(), CURLPAUSE_CONT);
 }
 
 Status CurlTransfer::outcome(CURLcode code) {

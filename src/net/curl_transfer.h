@@ -48,6 +48,10 @@ class CurlTransfer {
   /// Lets data flow again. An error ends the transfer: give it to outcome().
   CURLcode resume();
 
+  /// Before the handle is removed early: libcurl 7.88 leaks what it holds back for a paused HTTP/2
+  /// transfer, unless it can deliver it. Nothing reaches the sink any more.
+  void drop_held();
+
   /// What `code`, the end of the transfer, means for the sink; ok also for a redirect to be
   /// followed.
   Status outcome(CURLcode code);
@@ -95,6 +99,7 @@ class CurlTransfer {
   base::Monotonic last_byte_{};
   bool paused_ = false;  ///< the sink said so
   bool held_ = false;    ///< and libcurl keeps data back because of it
+  bool dropping_ = false;
 };
 
 }  // namespace lazyvol::net

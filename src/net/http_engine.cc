@@ -330,6 +330,7 @@ void HttpEngine::Impl::finish(CurlTransfer& transfer, CURLcode code, std::option
   // libcurl 7.88 leaves a handle that failed early or shared an HTTP/2 connection with its buffer,
   // whose size can then not be set any more.
   const bool reusable = code == CURLE_OK && !transfer.over_http2();
+  transfer.drop_held();
   curl_multi_remove_handle(multi_.get(), transfer.easy());
   if (reusable) pool_.give(transfer.take_easy());
   queue_.release(transfer.pending());

@@ -33,18 +33,24 @@ struct Node {
 class Directory {
  public:
   struct Item {
-    std::string_view name;  ///< owned by the Directory
+    std::string_view name;  ///< valid during the call that shows it
     NodeId id = 0;
     NodeType type = NodeType::file;
     /// Absent when the attributes are not known without asking the origin: a later lookup asks.
     std::optional<Node> node;
   };
+  /// Takes one item; false: it did not fit, and no more are wanted.
+  using Visit = std::function<bool(const Item&)>;
+
   virtual ~Directory() = default;
   virtual NodeId id() const = 0;
   virtual NodeId parent() const = 0;
-  virtual std::size_t size() const = 0;
-  /// The item at `index` < size(); the order never changes.
-  virtual Item at(std::size_t index) const = 0;
+  /// Shows the items from number `position` on, in an order that never changes, until `visit`
+  /// refuses one or those at hand end; then calls `done`. At least one item is shown unless
+  /// `position` is past the last, or an error comes. `visit` is called before `done`, by one thread
+  /// at a time. Calls may come in any order of positions and concurrently.
+  virtual void read(std::uint64_t position, RequestContext ctx, Visit visit,
+                    std::function<void(Status)> done) = 0;
 };
 
 /// An open file: one version of its bytes, whatever happens at the origin meanwhile.
@@ -91,6 +97,12 @@ struct PrefetchProgress {
   bool finished = false;
 };
 
+/// An extended attribute: raw bytes both.
+struct Xattr {
+  std::string name, value;
+  bool operator==(const Xattr&) const = default;
+};
+
 class Volume {
  public:
   template <class T>
@@ -105,6 +117,9 @@ class Volume {
   /// Errors: stale when the id no longer names anything.
   virtual void attributes(NodeId id, RequestContext ctx, Done<Node> done) = 0;
   virtual void readlink(NodeId id, RequestContext ctx, Done<std::string> done) = 0;
+  /// All extended attributes of a node. Errors: stale; unsupported when this volume has none at
+  /// all, ever.
+  virtual void xattrs(NodeId id, RequestContext ctx, Done<std::vector<Xattr>> done) = 0;
   virtual void open_directory(NodeId id, RequestContext ctx,
                               Done<std::shared_ptr<Directory>> done) = 0;
   virtual void open_file(NodeId id, RequestContext ctx, Done<std::shared_ptr<File>> done) = 0;

@@ -18,16 +18,17 @@ MODULES = {
     "source": ["net"],
     "cache": ["model"],
     "prefetch": ["model"],
-    "fetch": ["source", "cache", "prefetch"],
+    "fetch": ["catalog", "source", "cache", "prefetch"],
     "volume": ["fetch"],
     "fuse": ["base"],
-    "daemon": ["fuse", "volume"],
+    "publish": ["catalog", "source"],
+    "daemon": ["fuse", "volume", "publish"],
     "tools": ["daemon"],
 }
 
 # Headers of a library -> the only modules that may know it.
 LIBRARIES = {
-    "rocksdb/": ["cache"],
+    "rocksdb/": ["cache", "publish"],
     "curl/": ["net", "daemon"],  # the control client speaks HTTP over a unix socket
     "fuse": ["fuse"],
     "spdlog/": ["base"],

@@ -167,6 +167,10 @@ void LiveVolumeImpl::readlink(NodeId id, RequestContext ctx, Done<std::string> d
   });
 }
 
+void LiveVolumeImpl::xattrs(NodeId, RequestContext, Done<std::vector<Xattr>> done) {
+  done(Error{Code::unsupported, "a live volume has no extended attributes"});
+}
+
 void LiveVolumeImpl::open_directory(NodeId id, RequestContext ctx,
                                     Done<std::shared_ptr<Directory>> done) {
   const auto place = core_->tree.place(id);

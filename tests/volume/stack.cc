@@ -5,6 +5,25 @@
 
 namespace lazyvol::testing {
 
+Result<std::vector<Listed>> items(Directory& directory) {
+  std::vector<Listed> all;
+  for (;;) {
+    const std::size_t before = all.size();
+    Answer<int> answer;
+    directory.read(
+        before, {},
+        [&](const Directory::Item& item) {
+          all.push_back({std::string(item.name), item.id, item.type, item.node});
+          return true;
+        },
+        [done = answer.done()](Status status) {
+          done(status.ok() ? Result<int>(0) : Result<int>(std::move(status).error()));
+        });
+    if (auto read = answer.get(); !read.ok()) return read.error();
+    if (all.size() == before) return all;
+  }
+}
+
 Stack::Stack(std::filesystem::path cache_dir, std::shared_ptr<Source> source,
              const base::Clock& clock, model::MountOptions options, std::string name)
     : cache_dir_(std::move(cache_dir)),

@@ -101,21 +101,24 @@ Status check_entry(const Entry& entry) {
   return check_type(entry);
 }
 
-model::ContentKey content_key(const Content& content) {
+model::ContentKey content_key(const Entry& file) {
   base::ByteWriter list;
-  if (const auto* bytes = std::get_if<InlineContent>(&content)) {
+  if (const auto* bytes = std::get_if<InlineContent>(&file.content)) {
     list.raw("lazyvol inline");
     list.raw(bytes->bytes);
-  } else if (const auto* pieces = std::get_if<PieceContent>(&content)) {
+  } else if (const auto* pieces = std::get_if<PieceContent>(&file.content)) {
     list.raw("lazyvol pieces");
     for (const Piece& piece : pieces->pieces) {
       list.raw(piece.frame.hash.view());
+      list.little(piece.frame.raw, 4);
       list.little(piece.offset, 4);
       list.little(piece.length, 4);
     }
-  } else if (const auto* map = std::get_if<MapContent>(&content)) {
+  } else if (const auto* map = std::get_if<MapContent>(&file.content)) {
     list.raw("lazyvol map");
     list.raw(map->map.hash.view());
+    list.little(map->map.raw, 4);
+    list.little(file.size, 8);
   } else {
     list.raw("lazyvol nothing");
   }

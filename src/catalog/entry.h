@@ -77,10 +77,11 @@ struct Entry {
 /// wrong.
 Status check_entry(const Entry& entry);
 
-/// The identity of a content's bytes, for the block cache: 128 bits of SHA-256 over the frames'
+/// The identity of a file's bytes, for the block cache: 128 bits of SHA-256 over the frames'
 /// hashes, offsets and lengths (not over where the frames lie). A cache serves volumes of several
-/// publishers, who must not be able to make their bytes collide with another's: hence no XXH3.
-/// docs/format.md, "Content keys".
-model::ContentKey content_key(const Content& content);
+/// publishers, who must not be able to make their bytes collide with another's: hence no XXH3, and
+/// hence the raw lengths (the same stored bytes, taken for uncompressed, are other bytes) and the
+/// size beside a map (which may say something else). docs/format.md, "Content keys".
+model::ContentKey content_key(const Entry& file);
 
 }  // namespace lazyvol::catalog

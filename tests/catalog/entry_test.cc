@@ -98,18 +98,33 @@ TEST(ContentKey, TellsContentsApartAndNotPlaces) {
   std::size_t contents = 0;
   for (const Entry& entry : sample_kinds()) {
     if (entry.alias || std::holds_alternative<std::monostate>(entry.content)) continue;
-    keys.insert(content_key(entry.content));
+    keys.insert(content_key(entry));
     ++contents;
   }
   EXPECT_EQ(keys.size(), contents);
+  const auto key_of = [](const Content& content, std::uint64_t size) {
+    Entry file = sample_file(1, "f", 2, 0);
+    file.content = content;
+    file.size = size;
+    return content_key(file);
+  };
   Piece piece{sample_frame(3), 5, 6};
-  const auto here = content_key(PieceContent{{piece}});
+  const auto here = key_of(PieceContent{{piece}}, 6);
   piece.frame.pack = sha256("elsewhere");
   piece.frame.offset += 1'000;
-  EXPECT_EQ(content_key(PieceContent{{piece}}), here);
-  piece.length = 7;
-  EXPECT_NE(content_key(PieceContent{{piece}}), here);
-  EXPECT_EQ(here.hex(), "184e41aecd860467ecf8b8935830f47c");
+  EXPECT_EQ(key_of(PieceContent{{piece}}, 6), here);
+  Piece longer = piece, other = piece;
+  longer.length = 7;
+  EXPECT_NE(key_of(PieceContent{{longer}}, 7), here);
+  // The same stored bytes, said not to be compressed: other bytes of the file.
+  other.frame.raw = other.frame.stored;
+  EXPECT_NE(key_of(PieceContent{{other}}, 6), here);
+  const FrameRef map = sample_frame(4);
+  FrameRef other_map = map;
+  other_map.raw = map.stored;
+  EXPECT_NE(key_of(MapContent{map}, 1'000), key_of(MapContent{map}, 1'001));
+  EXPECT_NE(key_of(MapContent{map}, 1'000), key_of(MapContent{other_map}, 1'000));
+  EXPECT_EQ(here.hex(), "c705e8a24e7211a08636c317e8018f61");
 }
 
 TEST(Key, OrdersAsTheTreeDoes) {

@@ -6,6 +6,7 @@
 #include "catalog/ids_page.h"
 #include "catalog/interior_page.h"
 #include "catalog/leaf_page.h"
+#include "catalog/validate_page.h"
 #include "fuzz_target.h"
 
 namespace {
@@ -74,5 +75,10 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   check_leaf(bytes);
   check_ids(bytes);
   check_interior(bytes);
+  if (validate_page(bytes).ok()) {
+    const int views =
+        LeafPage::open(bytes).ok() + IdsPage::open(bytes).ok() + InteriorPage::open(bytes).ok();
+    require(views == 1, "a valid page is one of the kinds");
+  }
   return 0;
 }

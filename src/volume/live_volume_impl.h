@@ -41,7 +41,7 @@ class LiveVolumeImpl final : public LiveVolume,
                 Done<PrefetchProgress> done) override;
   VolumeStatfs statfs() const override;
   void listen(ChangeListener* listener) override { core_->notifier.listen(listener); }
-  LiveVolumeStats stats() const override;
+  VolumeStats stats() const override;
   void stop() override;
 
  private:

@@ -53,8 +53,10 @@ Status Stack::open() {
   cache_ = *std::move(cache);
   index_.emplace(cache_->index());
   trees_.emplace(*index_);
+  heads_.emplace(*index_);
   auto volume = volume::LiveVolume::open(
-      name_, source_, options_, {clock_, *timer_, *work_, *trees_, {cache_, *timer_, *disk_}});
+      name_, source_, options_,
+      {clock_, *timer_, *work_, *trees_, *heads_, {cache_, *timer_, *disk_}});
   if (!volume.ok()) return volume.error();
   volume_ = *std::move(volume);
   return {};
@@ -66,6 +68,7 @@ void Stack::close() {
   if (disk_) disk_->stop();
   if (timer_) timer_->stop();
   volume_.reset();
+  heads_.reset();
   trees_.reset();
   index_.reset();
   cache_.reset();

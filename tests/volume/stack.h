@@ -71,6 +71,7 @@ class Stack {
   std::shared_ptr<cache::BlockCache> cache_;
   std::optional<FailingIndex> index_;
   std::optional<cache::TreeStore> trees_;
+  std::optional<cache::HeadStore> heads_;
   std::shared_ptr<volume::LiveVolume> volume_;
 };
 

@@ -76,6 +76,7 @@ Status for_each_entry(PageReader& reader, const Page& names,
     }
     key = std::move(next);
     for (Entry& entry : entries) LAZYVOL_TRY(visit(std::move(entry)));
+    if (page == names) return {};  // a root that is a leaf is found for every key
   }
 }
 

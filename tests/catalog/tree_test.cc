@@ -61,6 +61,20 @@ TEST(Tree, FindsEachEntryByNameAndId) {
   EXPECT_EQ(next, model.end());
 }
 
+TEST(Tree, OfOneLeafIsWalkedToItsEnd) {
+  MemoryPages pages;
+  Model model;
+  for (const Entry& entry : sample_kinds()) model[name_key(entry.directory, entry.name)] = entry;
+  const Roots roots = build(pages, model);
+  std::vector<Entry> walked;
+  const Status status = for_each_entry(pages, page_of(roots.names), [&](Entry entry) {
+    walked.push_back(std::move(entry));
+    return Status();
+  });
+  ASSERT_TRUE(status.ok()) << status.error().message;
+  EXPECT_EQ(walked, sample_kinds());
+}
+
 TEST(Tree, ListsADirectoryFromAnyName) {
   MemoryPages pages;
   const Model model = grown(2, 2'000, 4);

@@ -1,0 +1,59 @@
+// The names of the revision before, in memory, and the packs that it needs.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "catalog/catalog_read.h"
+#include "catalog/digest.h"
+#include "catalog/page_store.h"
+#include "lazyvol/error.h"
+#include "publish/file_rows.h"
+#include "publish/progress.h"
+#include "publish/state.h"
+
+namespace lazyvol::publish {
+
+using PackSet = std::unordered_set<catalog::Digest, catalog::DigestHash>;
+
+/// Adds the packs that a content needs: of its frames, and of its file maps. What maps lead to is
+/// remembered by `state`. Errors: those of the reader; corrupt.
+Status add_packs(const catalog::Content& content, catalog::PageReader& reader, State& state,
+                 PackSet& packs);
+
+/// Thread rule: immutable once it is loaded.
+class OldTree {
+ public:
+  struct Name {
+    NodeId id = 0;
+    std::uint64_t at = 0;
+    std::uint8_t length = 0;
+    NodeType type = NodeType::file;
+  };
+
+  /// Reads all entries. Those that `rows` does not know are learned (publish/learner.h) and added.
+  /// Errors: those of reader and state; corrupt; cancelled.
+  static Result<OldTree> load(catalog::PageReader& reader, const catalog::Page& root, State& state,
+                              FileRows& rows, Progress& progress);
+
+  /// The names in a directory, in order.
+  std::span<const Name> in(NodeId directory) const;
+  std::string_view text(const Name& name) const {
+    return std::string_view(text_).substr(name.at, name.length);
+  }
+  /// Needed by contents.
+  const PackSet& packs() const { return packs_; }
+
+ private:
+  std::vector<Name> names_;
+  std::string text_;
+  std::vector<std::pair<NodeId, std::size_t>> begins_;  ///< first name of each directory
+  PackSet packs_;
+};
+
+}  // namespace lazyvol::publish

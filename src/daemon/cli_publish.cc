@@ -104,7 +104,7 @@ Status complete_options(PublishCommand& command) {
   return {};
 }
 
-/// Where the volume and the publisher's memory of it lie, neither of them in the tree.
+/// Where the volume and the publisher's memory of it lie; the former not in the tree.
 Result<fs::path> place_directories(PublishCommand& command) {
   LAZYVOL_TRY_ASSIGN(const std::string text, publish::volume_directory(command.destination));
   LAZYVOL_TRY_ASSIGN(fs::path destination, canonical_cache_dir(text));
@@ -117,10 +117,6 @@ Result<fs::path> place_directories(PublishCommand& command) {
   if (lies_in(destination, tree)) {
     return Error{Code::invalid_argument,
                  command.destination + " lies in " + command.tree + ": it would publish itself"};
-  }
-  if (lies_in(command.options.state_dir, tree)) {
-    return Error{Code::invalid_argument, command.options.state_dir.string() + " lies in " +
-                                             command.tree + ": name another --state-dir"};
   }
   return destination;
 }

@@ -248,8 +248,9 @@ void add_gc(CLI::App& app, Command& command) {
   gc->add_flag("--json", line->json, "the result as one JSON document");
   gc->footer(
       "Tags are always kept. Packs go when nothing in them is needed; those that are partly alive\n"
-      "stay as they are. TIME must be longer than a publish takes, and than mounts go without a\n"
-      "refresh.");
+      "stay as they are. TIME must be 12 hours longer than a publish takes, and longer than mounts go
+      "
+      "without a refresh.");
   gc->callback(
       [line, &command] { command = [line](Console console) { return run_gc(*line, console); }; });
 }

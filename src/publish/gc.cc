@@ -89,9 +89,14 @@ class Collector {
   Status mark(const std::vector<std::string>& kept) {
     std::size_t done = 0;
     for (const std::string& path : kept) {
-      LAZYVOL_TRY_ASSIGN(const StoredHead head, need_head(store_, path));
-      if (seen_.insert(head.document.digest).second) {
-        const Status added = reach_.add(head.document.head);
+      const auto head = need_head(store_, path);
+      if (!head.ok()) {
+        // A publisher that lost takes its revision away itself.
+        if (head.error().code == Code::not_found && path.starts_with("revisions/")) continue;
+        return head.error();
+      }
+      if (seen_.insert(head->document.digest).second) {
+        const Status added = reach_.add(head->document.head);
         if (!added.ok()) return added.error().in(path + " is kept, but cannot be walked");
       }
       marked_(++done, kept.size());

@@ -2,8 +2,9 @@
 //
 // Safe beside publishers and readers, by two rules that need no word between them:
 //  * A publisher refers to packs that the head reaches which it builds upon, and to packs that it
-//    wrote itself. The former stay for the grace period after that head was superseded, the latter
-//    for the grace period after they were written. So a publish must take less than that.
+//    wrote itself, not longer than State::kTrustUnreachedNs before it began. The former stay for
+//    the grace period after that head was superseded, the latter for the grace period after they
+//    were written. So grace must be 12 hours longer than a publish takes.
 //  * Nobody can replace the head while something is being removed (Store::lock()).
 // Killed at any point, nothing dangles: revisions go before the packs that only they reach.
 #pragma once

@@ -12,7 +12,7 @@ Reach::Reach(Store& store, unsigned threads, std::stop_token stop)
 
 Status Reach::add(const catalog::Head& head) {
   for (const catalog::HotPack& hot : head.hot_packs) {
-    parts_[hot.pack.bytes[0] % parts_.size()].lock()->try_emplace(hot.pack);
+    (*parts_[hot.pack.bytes[0] % parts_.size()].lock())[hot.pack].whole = hot.bytes;
   }
   LAZYVOL_TRY_ASSIGN(const auto names, walk_.walk(catalog::Tree::names, head.roots.names));
   LAZYVOL_TRY_ASSIGN(const auto ids, walk_.walk(catalog::Tree::ids, head.roots.ids));
@@ -29,6 +29,7 @@ std::map<catalog::Digest, PackUse> Reach::packs() {
       PackUse& use = result[pack];
       use.frames = frames.list.size();
       for (const std::uint64_t frame : frames.list) use.bytes += frame & UINT32_MAX;
+      use.bytes = std::max(use.bytes, frames.whole);
     }
   }
   return result;

@@ -33,7 +33,7 @@ class Reach final : private CatalogVisitor {
   /// Adds everything that `head` reaches. Errors: those of reading any of it (corrupt, not_found,
   /// …), since what cannot be read may name anything; cancelled. What was added stays.
   Status add(const catalog::Head& head);
-  /// By pack. A hot pack that no frame of is referred to is there with a use of nothing.
+  /// By pack. A hot pack is used whole: nothing refers to its frames, which are found by its index.
   std::map<catalog::Digest, PackUse> packs();
 
  private:
@@ -42,6 +42,7 @@ class Reach final : private CatalogVisitor {
   struct Frames {
     std::vector<std::uint64_t> list;
     std::size_t tidy = 0;
+    std::uint64_t whole = 0;  ///< bytes of a hot pack
   };
   using Part = std::unordered_map<catalog::Digest, Frames, catalog::DigestHash>;
 

@@ -72,7 +72,19 @@ class MetadataCheck final : public CatalogVisitor {
     report.entries = entry_count_;
     report.file_maps = map_count_;
   }
-  void add_pack(const catalog::Digest& pack) { packs_.lock()->insert(pack); }
+  /// Nothing refers to its frames: its index has to be there, and its size right.
+  Status hot_pack(const catalog::HotPack& hot) {
+    packs_.lock()->insert(hot.pack);
+    const auto index = read_pack_index(store_, hot.pack);
+    if (!index.ok()) {
+      if (!is_damage(index.error())) return index.error();
+      findings_.suspect(hot.pack, index.error().message + " (a hot pack: mounts do without)");
+    } else if (index->bytes != hot.bytes) {
+      findings_.suspect(hot.pack,
+                        catalog::pack_path(hot.pack) + " is not as long as the head says");
+    }
+    return {};
+  }
 
   Status page(const FrameRef& frame) override {
     ++page_count_;
@@ -125,7 +137,7 @@ class MetadataCheck final : public CatalogVisitor {
  private:
   /// A reference must be to a frame that the pack's own index knows.
   Status reference(const FrameRef& frame) {
-    add_pack(frame.pack);
+    packs_.lock()->insert(frame.pack);
     if (findings_.suspect_of(frame.pack)) return {};
     const Status known = indexes_.check(frame);
     if (known.ok()) return {};
@@ -278,7 +290,7 @@ class Verification {
 
   Status walk(const catalog::Head& head) {
     metadata_.begin(head);
-    for (const catalog::HotPack& hot : head.hot_packs) metadata_.add_pack(hot.pack);
+    for (const catalog::HotPack& hot : head.hot_packs) LAZYVOL_TRY(metadata_.hot_pack(hot));
     LAZYVOL_TRY_ASSIGN(const auto names, walk_.walk(Tree::names, head.roots.names));
     LAZYVOL_TRY_ASSIGN(const auto ids, walk_.walk(Tree::ids, head.roots.ids));
     if (!names.whole || !ids.whole || names.runs == ids.runs) return {};

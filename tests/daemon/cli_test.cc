@@ -142,7 +142,6 @@ INSTANTIATE_TEST_SUITE_P(
         Usage{kLazyvol, {"publish", "/t", "/d", "--expires", "soon"}, 2, "--expires"},
         Usage{kLazyvol, {"publish", "/t", "/d", "--tag", "../x"}, 2, "tag"},
         Usage{kLazyvol, {"publish", "/t", "/t/volume"}, 2, "publish itself"},
-        Usage{kLazyvol, {"publish", "/t", "/d", "--state-dir", "/t/state"}, 2, "--state-dir"},
         Usage{kLazyvol, {"keygen"}, 2, "FILE"}, Usage{kLazyvol, {"revisions"}, 2, "VOLUME"},
         Usage{kLazyvol, {"revisions", "gopher://h/"}, 2, "gopher"},
         Usage{kLazyvol, {"revisions", "http://h/", "-o", "frob"}, 2, "frob"},

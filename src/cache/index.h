@@ -22,7 +22,7 @@ enum class Keyspace : std::uint8_t {
   slabs,    ///< 16 B block key → slab, offset, length, XXH3-64; until its slab is dropped
   directories,  ///< volume + directory (+ first name) → listing; until the volume is forgotten
   nodes,        ///< volume + node id → directory id + name; with its directory
-  volumes,      ///< volume name → volume id, next node id; kept
+  volumes,      ///< volume name → volume id, next node id, head; kept
 };
 inline constexpr std::size_t kKeyspaces = 6;
 

@@ -5,6 +5,7 @@
 //   1   the command failed: no daemon, a file that could not be fetched, damaged blocks found …
 //   2   usage: unknown command or option, missing argument, a value or SOURCE that makes no sense
 //   32  nothing was mounted or unmounted (as mount(8))
+//   130, 143  publish, revisions, diff, verify, gc: stopped in order by SIGINT, by SIGTERM
 // Exit status of `mount.lazyvol`, as mount(8) has it:
 //   0   mounted      1   usage or permission      2   system error      32  mount failure
 // Exit status of `lazyvold`: 0 stopped or started as asked, 1 could not start, 2 usage.

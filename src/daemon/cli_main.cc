@@ -20,7 +20,7 @@ struct CommandLine {
   std::string mountpoint, cache_dir, size;
   std::vector<std::string> paths;
   bool lazy = false, json = false;
-  std::function<int(Console)> run;
+  Command run;
 };
 
 std::string option_table() {
@@ -179,13 +179,19 @@ int lazyvol_main(const std::vector<std::string>& arguments, Console console) {
   CLI::App app("Mounts remote trees read-only and lazily, through a verified block cache.",
                "lazyvol");
   app.set_version_flag("--version", "lazyvol " LAZYVOL_VERSION);
-  app.footer("Exit status: 0 done, 1 failed, 2 usage, 32 nothing was mounted or unmounted.");
+  app.footer(
+      "Exit status: 0 done, 1 failed, 2 usage, 32 nothing was mounted or unmounted, 130 and 143 "
+      "stopped\n"
+      "by SIGINT and SIGTERM.");
   CommandLine line;
   add_mount(app, line);
   add_umount(app, line);
   add_status(app, line);
   add_contents(app, line);
   add_cache(app, line);
+  add_publish_commands(app, line.run);
+  add_volume_commands(app, line.run);
+  add_verify_commands(app, line.run);
   if (auto status = parse_command_line(app, arguments, "lazyvol", console)) return *status;
   if (!line.run) {  // asked here, so that an unknown word is named instead
     return complain(console, "a command is needed (see lazyvol --help)", kExitUsage);

@@ -49,6 +49,7 @@ Result<model::MountOptions> parse_options(const std::vector<std::string>& texts)
   }
   options.credentials = absolute_option(options.credentials);
   options.ca_cert = absolute_option(options.ca_cert);
+  if (!options.key.starts_with("ed25519:")) options.key = absolute_option(options.key);
   return options;
 }
 

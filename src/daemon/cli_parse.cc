@@ -21,6 +21,22 @@ std::string one_line(std::string_view text) {
   return line;
 }
 
+std::string printable(std::string_view path) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string shown;
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f && c != '\\') {
+      shown += c;
+    } else {
+      shown += "\\x";
+      shown += kDigits[byte >> 4];
+      shown += kDigits[byte & 15];
+    }
+  }
+  return shown;
+}
+
 std::optional<int> parse_command_line(CLI::App& app, const std::vector<std::string>& arguments,
                                       std::string_view program, Console console, int usage_status) {
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <ctime>
 #include <iostream>
 
 #include "base/units.h"
@@ -25,6 +26,38 @@ std::string used_of(const ControlJson& limits, const std::string& name) {
                      json_number(limits, ("/" + name + "/limit").c_str()));
 }
 
+std::string age_of(std::uint64_t unix_seconds) {
+  const auto now = static_cast<std::uint64_t>(std::time(nullptr));
+  const std::uint64_t age = now > unix_seconds ? now - unix_seconds : 0;
+  constexpr std::uint64_t kMinute = 60, kHour = 60 * kMinute, kDay = 24 * kHour;
+  if (age >= 2 * kDay) return fmt::format("{} d", age / kDay);
+  if (age >= 2 * kHour) return fmt::format("{} h", age / kHour);
+  if (age >= 2 * kMinute) return fmt::format("{} min", age / kMinute);
+  return fmt::format("{} s", age);
+}
+
+void print_published(std::ostream& out, const ControlJson& published) {
+  const auto signer = json_text(published, "/signer");
+  out << fmt::format("  revision  {}, {} old, {}{}\n", json_number(published, "/sequence"),
+                     age_of(json_number(published, "/created")),
+                     signer.empty() ? "not signed" : "signed by " + signer,
+                     json_flag(published, "/offline") ? "; as it was known before" : "");
+  out << fmt::format(
+      "  refresh   {} times, {} failed, {} switches\n", json_number(published, "/refreshes"),
+      json_number(published, "/refresh_failures"), json_number(published, "/switches"));
+  if (const auto error = json_text(published, "/refresh_error"); !error.empty()) {
+    out << "  refresh   failed: " << error << "\n";
+  }
+  out << fmt::format(
+      "  frames    {} fetched, {} of them pages, {} from disk, {} from memory\n",
+      json_number(published, "/frames/frames"), json_number(published, "/frames/pages"),
+      json_number(published, "/frames/disk_hits"), json_number(published, "/frames/memory_hits"));
+  out << fmt::format(
+      "  trouble   {} corrupt, {} packs missing, {} failovers, {} failures\n",
+      json_number(published, "/frames/corrupt"), json_number(published, "/frames/missing_packs"),
+      json_number(published, "/frames/failovers"), json_number(published, "/frames/failures"));
+}
+
 void print_mount(std::ostream& out, const ControlJson& mount) {
   const std::uint64_t read = json_number(mount, "/fetch/bytes_read");
   const std::uint64_t fetched = json_number(mount, "/fetch/bytes_fetched");
@@ -32,6 +65,7 @@ void print_mount(std::ostream& out, const ControlJson& mount) {
   if (const auto options = json_text(mount, "/options"); !options.empty()) {
     out << "  options   " << options << "\n";
   }
+  if (mount.contains("published")) print_published(out, mount["published"]);
   out << fmt::format("  requests  {} from the kernel, {} errors, {} interrupted, {} waiting\n",
                      json_number(mount, "/fuse/requests"), json_number(mount, "/fuse/errors"),
                      json_number(mount, "/fuse/interrupted"), json_number(mount, "/fuse/waiting"));

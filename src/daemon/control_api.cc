@@ -96,7 +96,7 @@ class Answer {
 };
 
 struct Target {
-  std::shared_ptr<volume::LiveVolume> volume;
+  std::shared_ptr<volume::MountedVolume> volume;
   std::string path;
 };
 

@@ -10,6 +10,9 @@
 #include "base/log.h"
 #include "model/source_url.h"
 #include "source/registry.h"
+#include "volume/layout.h"
+#include "volume/live_volume.h"
+#include "volume/published_volume.h"
 
 namespace lazyvol::daemon {
 namespace {
@@ -99,13 +102,34 @@ Result<MountTable::MountPtr> MountTable::reserve(const MountRequest& request,
   return mount;
 }
 
+Result<std::shared_ptr<volume::MountedVolume>> MountTable::open_volume(
+    const Mount& mount, const model::SourceUrl& url, const model::MountOptions& options) {
+  const auto environment = runtime_.volume_environment();
+  LAZYVOL_TRY_ASSIGN(auto layout,
+                     volume::find_layout(url.canonical(), mount.origin, options, environment));
+  if (!layout.published) {
+    LAZYVOL_TRY_ASSIGN(
+        auto live, volume::LiveVolume::open(mount.volume_name, mount.origin, options, environment));
+    return std::shared_ptr<volume::MountedVolume>(std::move(live));
+  }
+  // Nothing that a published volume keeps is of one mount: all of a source share its name.
+  volume::PublishedPlace place{url.canonical(), {mount.origin}, std::move(layout.head)};
+  for (const auto& mirror : options.mirror) {
+    LAZYVOL_TRY_ASSIGN(const auto mirror_url, model::parse_source_url(mirror));
+    LAZYVOL_TRY_ASSIGN(auto origin,
+                       source::make_source(mirror_url, options, runtime_.source_environment()));
+    place.origins.push_back(std::move(origin));
+  }
+  LAZYVOL_TRY_ASSIGN(auto published,
+                     volume::PublishedVolume::open(std::move(place), options, environment));
+  return std::shared_ptr<volume::MountedVolume>(std::move(published));
+}
+
 Status MountTable::assemble(Mount& mount, const MountRequest& request) {
   LAZYVOL_TRY_ASSIGN(const auto url, model::parse_source_url(request.source));
   LAZYVOL_TRY_ASSIGN(mount.origin,
                      source::make_source(url, request.options, runtime_.source_environment()));
-  LAZYVOL_TRY_ASSIGN(mount.volume,
-                     volume::LiveVolume::open(mount.volume_name, mount.origin, request.options,
-                                              runtime_.volume_environment()));
+  LAZYVOL_TRY_ASSIGN(mount.volume, open_volume(mount, url, request.options));
   fuse::SessionOptions session;
   session.mountpoint = request.mountpoint;
   session.fsname = mount.source;
@@ -247,7 +271,7 @@ std::vector<MountStatus> MountTable::list() const {
   return list;
 }
 
-Result<std::shared_ptr<volume::LiveVolume>> MountTable::volume(
+Result<std::shared_ptr<volume::MountedVolume>> MountTable::volume(
     const std::string& mountpoint) const {
   auto state = state_.lock();
   auto it = state->mounts.find(mountpoint);

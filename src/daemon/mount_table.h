@@ -14,7 +14,8 @@
 #include "lazyvol/error.h"
 #include "lazyvol/source.h"
 #include "model/options.h"
-#include "volume/live_volume.h"
+#include "model/source_url.h"
+#include "volume/mounted_volume.h"
 
 namespace lazyvol::daemon {
 
@@ -34,7 +35,7 @@ struct MountStatus {
   std::chrono::seconds age{0};
   SourceTraits traits;
   fuse::SessionStats session;
-  volume::LiveVolumeStats volume;
+  volume::VolumeStats volume;
 };
 
 /// Thread-safe. Calls block (mounting up to io-timeout): not for FUSE workers.
@@ -50,7 +51,7 @@ class MountTable {
   /// Source, volume, kernel mount; a failure at any step undoes those before it.
   /// Errors: invalid_argument (SOURCE), busy (a mount is there already, or this table closes),
   /// not_found / not_directory (the mountpoint), too_large (kMaxMounts), and those of
-  /// source::make_source, volume::LiveVolume::open and fuse::Session::mount.
+  /// source::make_source, volume::find_layout, the volume's open() and fuse::Session::mount.
   Status mount(const MountRequest& request);
   /// With `lazy`, a mount in use is hidden and served until its last user is done. Errors:
   /// not_found (no mount of ours there), busy.
@@ -63,7 +64,7 @@ class MountTable {
   /// In order of mountpoints.
   std::vector<MountStatus> list() const;
   /// Errors: not_found.
-  Result<std::shared_ptr<volume::LiveVolume>> volume(const std::string& mountpoint) const;
+  Result<std::shared_ptr<volume::MountedVolume>> volume(const std::string& mountpoint) const;
   bool empty() const;
 
  private:
@@ -76,7 +77,7 @@ class MountTable {
     std::chrono::steady_clock::time_point since;
     // Set once, before Phase::mounted; then constant until the mount leaves the table.
     std::shared_ptr<Source> origin;
-    std::shared_ptr<volume::LiveVolume> volume;
+    std::shared_ptr<volume::MountedVolume> volume;
     std::shared_ptr<fuse::Session> session;
     // Guarded by the table's lock.
     Phase phase = Phase::mounting;
@@ -92,6 +93,9 @@ class MountTable {
 
   Result<MountPtr> reserve(const MountRequest& request, const std::string& volume_name);
   Status assemble(Mount& mount, const MountRequest& request);
+  Result<std::shared_ptr<volume::MountedVolume>> open_volume(const Mount& mount,
+                                                             const model::SourceUrl& url,
+                                                             const model::MountOptions& options);
   void apply_limits(const model::MountOptions& options);
   void hide_what_is_gone(const std::string& mountpoint);
   void reap(const std::string& mountpoint, std::uint64_t id);

@@ -30,6 +30,18 @@ Result<fs::path> default_cache_dir(const UserContext& user) {
                "no cache directory: set HOME, XDG_CACHE_HOME or the option cache-dir"};
 }
 
+Result<fs::path> default_state_dir(const UserContext& user, const fs::path& destination) {
+  const std::string text = destination.string();
+  const std::string name = fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
+  if (user.uid == 0) return fs::path("/var/lib/lazyvol/publish") / name;
+  if (auto xdg = user.env("XDG_STATE_HOME")) return fs::path(*xdg) / "lazyvol/publish" / name;
+  if (auto home = user.env("HOME")) {
+    return fs::path(*home) / ".local/state/lazyvol/publish" / name;
+  }
+  return Error{Code::invalid_argument,
+               "no state directory: set HOME, XDG_STATE_HOME or --state-dir"};
+}
+
 Result<fs::path> canonical_cache_dir(const fs::path& dir) {
   std::error_code error;
   fs::path absolute = fs::absolute(dir, error);

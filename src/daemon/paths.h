@@ -27,6 +27,14 @@ struct UserContext {
 /// Errors: invalid_argument when neither XDG_CACHE_HOME nor HOME is set.
 Result<std::filesystem::path> default_cache_dir(const UserContext& user);
 
+/// Where a publisher remembers what it did for the volume in `destination` (canonical):
+/// PUBLISH/NAME with the first 16 hex digits of the XXH3-64 of the destination as NAME. PUBLISH,
+/// for root: /var/lib/lazyvol/publish; others: $XDG_STATE_HOME/lazyvol/publish, else
+/// ~/.local/state/lazyvol/publish. Errors: invalid_argument when neither XDG_STATE_HOME nor HOME is
+/// set.
+Result<std::filesystem::path> default_state_dir(const UserContext& user,
+                                                const std::filesystem::path& destination);
+
 /// `dir` made absolute and free of symlinks, as far as it exists: the same text before and after
 /// the directory is made.
 Result<std::filesystem::path> canonical_cache_dir(const std::filesystem::path& dir);

@@ -44,6 +44,7 @@ Runtime::Runtime(const RuntimeOptions& options, std::shared_ptr<cache::BlockCach
     : options_(options),
       cache_(std::move(cache)),
       trees_(cache_->index()),
+      heads_(cache_->index()),
       disk_("lv-disk", disk_threads()),
       blocking_("lv-block", kBlockingThreads),
       work_("lv-work", kWorkThreads),
@@ -65,9 +66,9 @@ source::SourceEnvironment Runtime::source_environment() {
   return {*http_, timer_, blocking_};
 }
 
-volume::LiveVolumeEnvironment Runtime::volume_environment() {
+volume::VolumeEnvironment Runtime::volume_environment() {
   fetch::FetchEnvironment fetch{cache_, timer_, disk_, options_.memory_target / 2};
-  return {base::system_clock(), timer_, work_, trees_, std::move(fetch)};
+  return {base::system_clock(), timer_, work_, trees_, heads_, std::move(fetch)};
 }
 
 void Runtime::set_limits(const CacheLimits& limits) {

@@ -17,7 +17,7 @@
 #include "lazyvol/error.h"
 #include "net/http_engine.h"
 #include "source/registry.h"
-#include "volume/live_volume.h"
+#include "volume/mounted_volume.h"
 
 namespace lazyvol::daemon {
 
@@ -59,7 +59,7 @@ class Runtime {
   const RuntimeOptions& options() const { return options_; }
 
   source::SourceEnvironment source_environment();
-  volume::LiveVolumeEnvironment volume_environment();
+  volume::VolumeEnvironment volume_environment();
 
   CacheLimits limits() const { return *limits_.lock(); }
   /// Changes the cache's limits at run time, with one log line when they differ from the present.
@@ -71,6 +71,7 @@ class Runtime {
   const RuntimeOptions options_;
   const std::shared_ptr<cache::BlockCache> cache_;
   cache::TreeStore trees_;
+  cache::HeadStore heads_;
   base::TimerQueue timer_;
   base::Workers disk_;
   base::Workers blocking_;

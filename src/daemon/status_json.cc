@@ -33,24 +33,60 @@ Json fetch_json(const fetch::FetchStats& s) {
           {"waiting_reads", s.waiting_reads}};
 }
 
+Json frames_json(const fetch::FrameStats& s) {
+  return {{"memory_hits", s.memory_hits},
+          {"disk_hits", s.disk_hits},
+          {"frames", s.frames},
+          {"pages", s.pages},
+          {"requests", s.requests},
+          {"bytes_fetched", s.bytes_fetched},
+          {"corrupt", s.corrupt},
+          {"missing_packs", s.missing_packs},
+          {"retries", s.retries},
+          {"failovers", s.failovers},
+          {"failures", s.failures},
+          {"cancelled", s.cancelled},
+          {"in_flight_requests", s.in_flight_requests},
+          {"in_flight_bytes", s.in_flight_bytes},
+          {"waiting", s.waiting}};
+}
+
+Json published_json(const volume::PublishedStats& p) {
+  constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+  return {{"volume", p.volume},
+          {"signer", p.signer},
+          {"sequence", p.sequence},
+          {"created", p.created_ns / kNsPerSecond},
+          {"expires", p.expires_ns / kNsPerSecond},
+          {"offline", p.offline},
+          {"refreshes", p.refreshes},
+          {"refresh_failures", p.refresh_failures},
+          {"refresh_error", p.refresh_error},
+          {"switches", p.switches},
+          {"frames", frames_json(p.frames)}};
+}
+
 Json mount_json(const MountStatus& m) {
-  return {{"source", m.source},
-          {"mountpoint", m.mountpoint},
-          {"options", m.options},
-          {"scheme", m.traits.scheme},
-          {"age_seconds", m.age.count()},
-          {"fuse",
-           {{"requests", m.session.requests},
-            {"errors", m.session.errors},
-            {"interrupted", m.session.interrupted},
-            {"waiting", m.session.waiting}}},
-          {"metadata",
-           {{"lists", m.volume.lists},
-            {"stats", m.volume.stats},
-            {"not_modified", m.volume.not_modified},
-            {"stale_served", m.volume.stale_served},
-            {"failures", m.volume.failures}}},
-          {"fetch", fetch_json(m.volume.fetch)}};
+  Json json{{"source", m.source},
+            {"mountpoint", m.mountpoint},
+            {"options", m.options},
+            {"scheme", m.traits.scheme},
+            {"age_seconds", m.age.count()},
+            {"fuse",
+             {{"requests", m.session.requests},
+              {"errors", m.session.errors},
+              {"interrupted", m.session.interrupted},
+              {"waiting", m.session.waiting}}},
+            {"metadata",
+             {{"lists", m.volume.lists},
+              {"stats", m.volume.stats},
+              {"not_modified", m.volume.not_modified},
+              {"stale_served", m.volume.stale_served},
+              {"failures", m.volume.failures}}},
+            {"fetch", fetch_json(m.volume.fetch)}};
+  json["layout"] = m.volume.published ? "published" : "files";
+  if (m.volume.published) json["published"] = published_json(*m.volume.published);
+  return json;
 }
 
 Json cache_json(const std::string& dir, const cache::CacheStats& c) {

@@ -110,6 +110,10 @@ void Call::reply_bytes(std::span<const std::byte> bytes) {
   fuse_reply_buf(take(), reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
+void Call::reply_xattr_size(std::size_t size) {
+  fuse_reply_xattr(take(), size);
+}
+
 void Call::reply_statfs(const struct statvfs& statfs) {
   fuse_reply_statfs(take(), &statfs);
 }

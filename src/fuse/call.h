@@ -60,6 +60,8 @@ class Call : public std::enable_shared_from_this<Call> {
   void reply_attributes(const Node& node);
   void reply_link(const std::string& target);
   void reply_bytes(std::span<const std::byte> bytes);
+  /// How much room an extended attribute, or the list of their names, needs.
+  void reply_xattr_size(std::size_t size);
   void reply_statfs(const struct statvfs& statfs);
   /// False when the kernel no longer wants it (interrupted): the handle must be released by the
   /// caller.

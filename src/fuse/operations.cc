@@ -133,52 +133,75 @@ void op_releasedir(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
   fuse_reply_err(request, 0);
 }
 
-/// Entry number `position` of a directory as readdir shows it: ".", "..", then the items.
-Directory::Item item_at(const Directory& directory, std::size_t position) {
-  if (position == 0) return {".", directory.id(), NodeType::directory, std::nullopt};
-  if (position == 1) return {"..", directory.parent(), NodeType::directory, std::nullopt};
-  return directory.at(position - 2);
-}
+/// What one READDIR is answered with: as many entries as fit.
+class Page {
+ public:
+  Page(fuse_req_t request, std::size_t size, bool plus)
+      : request_(request), plus_(plus), out_(size) {}
 
-/// Packs one entry behind what is in `out` already. Answers with its size, which is larger than
-/// out.size() when it did not fit.
-std::size_t pack(fuse_req_t request, std::span<char> out, const Directory::Item& item, bool plus,
-                 off_t next) {
-  const std::string name(item.name);
-  if (!plus) {
-    struct stat attributes {};
-    attributes.st_ino = item.id;
-    attributes.st_mode = to_format(item.type);
-    return fuse_add_direntry(request, out.data(), out.size(), name.c_str(), &attributes, next);
+  /// False when it did not fit. `next` is the offset of the entry after it.
+  bool add(const Directory::Item& item, off_t next) {
+    const auto room = std::span(out_).subspan(used_);
+    const std::size_t length = pack(room, item, next);
+    if (length > room.size()) return false;
+    used_ += length;
+    return true;
   }
-  fuse_entry_param entry{};
-  if (item.node) {
-    entry = to_entry(*item.node);
-  } else {  // ino 0: the kernel takes the name and its type, and looks it up when it wants more
-    entry.attr.st_ino = item.id;
-    entry.attr.st_mode = to_format(item.type);
+  bool empty() const { return used_ == 0; }
+  std::span<const std::byte> bytes() const {
+    return std::as_bytes(std::span<const char>(out_).first(used_));
   }
-  return fuse_add_direntry_plus(request, out.data(), out.size(), name.c_str(), &entry, next);
-}
 
+ private:
+  /// Answers with the entry's size, which is larger than out.size() when it did not fit.
+  std::size_t pack(std::span<char> out, const Directory::Item& item, off_t next) const {
+    const std::string name(item.name);
+    if (!plus_) {
+      struct stat attributes {};
+      attributes.st_ino = item.id;
+      attributes.st_mode = to_format(item.type);
+      return fuse_add_direntry(request_, out.data(), out.size(), name.c_str(), &attributes, next);
+    }
+    fuse_entry_param entry{};
+    if (item.node) {
+      entry = to_entry(*item.node);
+    } else {  // ino 0: the kernel takes the name and its type, and looks it up when it wants more
+      entry.attr.st_ino = item.id;
+      entry.attr.st_mode = to_format(item.type);
+    }
+    return fuse_add_direntry_plus(request_, out.data(), out.size(), name.c_str(), &entry, next);
+  }
+
+  fuse_req_t request_;
+  bool plus_;
+  std::vector<char> out_;
+  std::size_t used_ = 0;
+};
+
+/// A directory as readdir shows it: ".", "..", then the items.
 void list(fuse_req_t request, std::size_t size, off_t offset, fuse_file_info* info, bool plus) {
   Bridge& bridge = bridge_of(request);
-  const auto directory = bridge.directories.find(info->fh);
-  if (directory == nullptr) {
-    fuse_reply_err(request, EBADF);
-    return;
+  auto call = Call::begin(bridge.calls, request);
+  auto directory = bridge.directories.find(info->fh);
+  if (directory == nullptr) return call->reply_errno(EBADF);
+  auto page = std::make_shared<Page>(request, std::min<std::size_t>(size, kMaxRead), plus);
+  constexpr off_t kDots = 2;
+  const NodeId dots[kDots] = {directory->id(), directory->parent()};
+  for (; offset < kDots; ++offset) {
+    const Directory::Item dot{offset == 0 ? "." : "..", dots[offset], NodeType::directory, {}};
+    if (!page->add(dot, offset + 1)) return call->reply_bytes(page->bytes());
   }
-  std::vector<char> out(std::min<std::size_t>(size, kMaxRead));
-  std::size_t used = 0;
-  const std::size_t total = directory->size() + 2;
-  for (auto position = static_cast<std::size_t>(offset); position < total; ++position) {
-    const auto room = std::span(out).subspan(used);
-    const std::size_t length =
-        pack(request, room, item_at(*directory, position), plus, static_cast<off_t>(position + 1));
-    if (length > room.size()) break;
-    used += length;
-  }
-  fuse_reply_buf(request, out.data(), used);
+  Directory& open = *directory;
+  open.read(
+      static_cast<std::uint64_t>(offset - kDots), call->context(Priority::reader, Cause::list),
+      [page, next = offset](const Directory::Item& item) mutable {
+        return page->add(item, ++next);
+      },
+      [call, page, directory = std::move(directory)](const Status& status) {
+        // What came before a failure is shown; the next call meets the failure again.
+        if (!status.ok() && page->empty()) return call->reply_error(status.error());
+        call->reply_bytes(page->bytes());
+      });
 }
 
 void op_readdir(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset,
@@ -189,6 +212,45 @@ void op_readdir(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset,
 void op_readdirplus(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset,
                     fuse_file_info* info) {
   list(request, size, offset, info, true);
+}
+
+/// Answers with `value`, or with its length when the caller has no room yet.
+void reply_xattr(Call& call, std::string_view value, std::size_t room) {
+  if (room == 0) return call.reply_xattr_size(value.size());
+  if (value.size() > room) return call.reply_errno(ERANGE);
+  call.reply_bytes(std::as_bytes(std::span(value)));
+}
+
+/// ENOSYS: the kernel does not ask this mount again.
+void reply_no_xattrs(Call& call, const Error& error) {
+  if (error.code == Code::unsupported) return call.reply_errno(ENOSYS);
+  call.reply_error(error);
+}
+
+void op_getxattr(fuse_req_t request, fuse_ino_t node, const char* name, std::size_t room) {
+  Bridge& bridge = bridge_of(request);
+  auto call = Call::begin(bridge.calls, request);
+  bridge.volume->xattrs(
+      node, call->context(Priority::reader, Cause::lookup),
+      [call, room, wanted = std::string(name)](Result<std::vector<Xattr>> xattrs) {
+        if (!xattrs.ok()) return reply_no_xattrs(*call, xattrs.error());
+        for (const Xattr& xattr : *xattrs) {
+          if (xattr.name == wanted) return reply_xattr(*call, xattr.value, room);
+        }
+        call->reply_errno(ENODATA);
+      });
+}
+
+void op_listxattr(fuse_req_t request, fuse_ino_t node, std::size_t room) {
+  Bridge& bridge = bridge_of(request);
+  auto call = Call::begin(bridge.calls, request);
+  bridge.volume->xattrs(node, call->context(Priority::reader, Cause::lookup),
+                        [call, room](Result<std::vector<Xattr>> xattrs) {
+                          if (!xattrs.ok()) return reply_no_xattrs(*call, xattrs.error());
+                          std::string names;
+                          for (const Xattr& xattr : *xattrs) names.append(xattr.name) += '\0';
+                          reply_xattr(*call, names, room);
+                        });
 }
 
 void op_statfs(fuse_req_t request, fuse_ino_t) {
@@ -221,6 +283,8 @@ fuse_lowlevel_ops make_operations() {
   ops.readdir = op_readdir;
   ops.readdirplus = op_readdirplus;
   ops.releasedir = op_releasedir;
+  ops.getxattr = op_getxattr;
+  ops.listxattr = op_listxattr;
   ops.statfs = op_statfs;
   return ops;
 }

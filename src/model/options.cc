@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "base/units.h"
+#include "model/source_url.h"
 
 namespace lazyvol::model {
 namespace {
@@ -120,11 +121,55 @@ Status set_prefetch(bool& field, std::string_view text) {
   return {};
 }
 
+std::string show_prefetch(bool prefetch) {
+  return prefetch ? "auto" : "none";
+}
+
 Status set_on_change(std::string& field, std::string_view text) {
   if (text != "stale" && text != "reopen") {
     return bad(fmt::format("'{}' is neither stale nor reopen", text));
   }
   field = text;
+  return {};
+}
+
+Status set_layout(std::string& field, std::string_view text) {
+  if (text != "auto" && text != "published" && text != "files") {
+    return bad(fmt::format("'{}' is none of auto, published, files", text));
+  }
+  field = text;
+  return {};
+}
+
+/// A number from 1, or the name of a tag: what may stand in revisions/N and tags/NAME.
+Status set_revision(std::string& field, std::string_view text) {
+  constexpr std::size_t kLongest = 128;
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  if (text.size() > kLongest || text.front() == '.' ||
+      !std::all_of(text.begin(), text.end(), fits)) {
+    return bad("it must be the number of a revision or the name of a tag");
+  }
+  field = text;
+  return {};
+}
+
+Status set_interval(Milliseconds& field, std::string_view text) {
+  if (text != "never") {
+    LAZYVOL_TRY(set(field, text));
+  }
+  if (text == "never" || field == Milliseconds::max()) field = Milliseconds{0};
+  return {};
+}
+
+/// Given again it adds one; SOURCE's rules hold.
+Status add_mirror(std::vector<std::string>& field, std::string_view text) {
+  constexpr std::size_t kMost = 16;
+  LAZYVOL_TRY_ASSIGN(const auto url, parse_source_url(text));
+  if (field.size() == kMost) return bad(fmt::format("at most {} mirrors", kMost));
+  field.push_back(url.canonical());
   return {};
 }
 
@@ -170,7 +215,7 @@ constexpr std::uint64_t kMaxBytes = 1ULL << 63;
 struct Option {
   OptionHelp help;
   Status (*parse)(MountOptions&, std::string_view);
-  std::string (*format)(const MountOptions&);
+  std::vector<std::string> (*format)(const MountOptions&);  ///< one for each time it is given
   bool (*same)(const MountOptions&, const MountOptions&);
   bool flag = false;  ///< may stand without a value, which means true
 };
@@ -191,8 +236,8 @@ struct Option {
         LAZYVOL_SHOW(field), LAZYVOL_SAME(field), true                                       \
   }
 
-std::string show_mode(const std::optional<std::uint32_t>& mode) {
-  return fmt::format("{:04o}", *mode);
+std::vector<std::string> show_mode(const std::optional<std::uint32_t>& mode) {
+  return {fmt::format("{:04o}", *mode)};
 }
 
 // In the order of mount.lazyvol(8).
@@ -221,8 +266,24 @@ const std::vector<Option>& table() {
                      max_readahead, set(o.max_readahead, text)),
       Option{{"prefetch", "auto|none", "whether bytes are fetched before they are asked for"},
              [](MountOptions& o, std::string_view text) { return set_prefetch(o.prefetch, text); },
-             [](const MountOptions& o) -> std::string { return o.prefetch ? "auto" : "none"; },
+             [](const MountOptions& o) { return std::vector{show_prefetch(o.prefetch)}; },
              LAZYVOL_SAME(prefetch)},
+      LAZYVOL_OPTION("layout", "auto|published|files",
+                     "whether SOURCE holds a published volume or plain files", layout,
+                     set_layout(o.layout, text)),
+      LAZYVOL_OPTION("key", "KEY", "who must have signed the published volume", key,
+                     set_path(o.key, text)),
+      LAZYVOL_OPTION("revision", "N|TAG", "show this revision of a published volume only", revision,
+                     set_revision(o.revision, text)),
+      LAZYVOL_OPTION("refresh", "TIME", "how often a new revision is looked for", refresh,
+                     set_interval(o.refresh, text)),
+      LAZYVOL_OPTION("refresh-timeout", "TIME",
+                     "give up looking for one after this long without progress", refresh_timeout,
+                     set(o.refresh_timeout, text)),
+      Option{{"mirror", "URL", "another place of the published volume; may be repeated"},
+             [](MountOptions& o, std::string_view text) { return add_mirror(o.mirror, text); },
+             [](const MountOptions& o) { return o.mirror; },
+             LAZYVOL_SAME(mirror)},
       LAZYVOL_OPTION("credentials", "FILE", "TOML file of secrets, mode 0600", credentials,
                      set_path(o.credentials, text)),
       LAZYVOL_OPTION("ca-cert", "FILE", "PEM file of certificate authorities to trust", ca_cert,
@@ -381,11 +442,13 @@ std::string format_mount_options(const MountOptions& options) {
   std::string out;
   for (const auto& option : table()) {
     if (option.same(options, defaults)) continue;
-    if (!out.empty()) out.push_back(',');
-    out.append(option.help.name).push_back('=');
-    for (const char c : option.format(options)) {
-      if (c == ',' || c == '\\') out.push_back('\\');
-      out.push_back(c);
+    for (const std::string& value : option.format(options)) {
+      if (!out.empty()) out.push_back(',');
+      out.append(option.help.name).push_back('=');
+      for (const char c : value) {
+        if (c == ',' || c == '\\') out.push_back('\\');
+        out.push_back(c);
+      }
     }
   }
   return out;

@@ -25,9 +25,15 @@ struct MountOptions {
   std::uint32_t max_connections = 16;         ///< to one host
   std::uint64_t max_readahead = 64ULL << 20;  ///< bytes ahead of a sequential reader
   bool prefetch = true;                       ///< prefetch=auto|none
-  std::string credentials;                    ///< path of a TOML file, mode 0600
-  std::string ca_cert;                        ///< path of a PEM file of trusted CAs
-  std::string subdir;                         ///< mount only this directory of the volume
+  std::string layout = "auto";                ///< auto|published|files
+  std::string key;       ///< of the publisher: "ed25519:HEX", or the path of a PEM file
+  std::string revision;  ///< of a published volume: its number, or a tag; empty: the present one
+  std::chrono::milliseconds refresh{60'000};          ///< of a published volume; 0: never
+  std::chrono::milliseconds refresh_timeout{10'000};  ///< without progress
+  std::vector<std::string> mirror;                    ///< URLs that hold the same published volume
+  std::string credentials;                            ///< path of a TOML file, mode 0600
+  std::string ca_cert;                                ///< path of a PEM file of trusted CAs
+  std::string subdir;                                 ///< mount only this directory of the volume
   std::optional<std::uint32_t> uid, gid, file_mode, dir_mode;
   bool allow_other = false;
   bool default_permissions = true;

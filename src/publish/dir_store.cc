@@ -27,6 +27,8 @@ constexpr std::string_view kTemporary = "tmp-";
 constexpr std::int64_t kStraySeconds = 24 * 3600;
 // A head is replaced in milliseconds; who holds its lock for so long is stuck.
 constexpr auto kLockPatience = std::chrono::seconds(10);
+// Who wants it for something else comes again.
+constexpr auto kShortPatience = std::chrono::seconds(1);
 constexpr auto kLockPoll = std::chrono::milliseconds(10);
 
 // Objects have relative paths of plain names.
@@ -100,15 +102,22 @@ class Temporary {
     path_.clear();
     return 0;
   }
+  // What is there already stays, and is as young as what would have come: remove_older() judges by
+  // that. It may be taken away between two of these calls, so they are tried again.
   int move_if_absent(const std::string& target) {
-    if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0) {
-      path_.clear();
-      return 0;
+    for (int tries = 0; tries < 100; ++tries) {
+      if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0) {
+        path_.clear();
+        return 0;
+      }
+      if (errno == EINVAL || errno == ENOSYS) {  // NFS, for one: a second name, and the first goes
+        if (::link(path_.c_str(), target.c_str()) == 0) return 0;
+      }
+      if (errno != EEXIST) return errno;
+      if (::utimensat(AT_FDCWD, target.c_str(), nullptr, 0) == 0) return 0;
+      if (errno != ENOENT) return errno == EACCES || errno == EPERM ? 0 : errno;
     }
-    if (errno == EINVAL || errno == ENOSYS) {  // NFS, for one: a second name, and the first goes
-      if (::link(path_.c_str(), target.c_str()) == 0) return 0;
-    }
-    return errno == EEXIST ? 0 : errno;
+    return EBUSY;
   }
 
   std::string path_;
@@ -137,6 +146,14 @@ StoredObject describe(std::string path, const struct stat& status) {
 bool means_absent(int failure) {
   return failure == ENOENT || failure == ENOTDIR;
 }
+
+class DirLock final : public StoreLock {
+ public:
+  explicit DirLock(Fd file) : file_(std::move(file)) {}
+
+ private:
+  const Fd file_;  // its lock goes with it
+};
 
 class DirStore final : public Store {
  public:
@@ -189,7 +206,7 @@ class DirStore final : public Store {
                  std::string_view document) override {
     LAZYVOL_TRY(check_path(path));
     LAZYVOL_TRY(make_directories(own_));
-    LAZYVOL_TRY_ASSIGN(const Fd lock, wait_for_lock());
+    LAZYVOL_TRY_ASSIGN(const Fd lock, wait_for_lock(kLockPatience));
     // One byte more than is expected shows a longer document.
     auto present = read(path, 0, expected ? expected->size() + 1 : 1);
     const bool absent = !present.ok() && present.error().code == Code::not_found;
@@ -211,6 +228,35 @@ class DirStore final : public Store {
     return {};
   }
 
+  Result<bool> remove_older(const std::string& path, std::int64_t before_ns) override {
+    LAZYVOL_TRY_ASSIGN(const auto object, stat(path));
+    if (!object) return true;
+    if (object->mtime_ns > before_ns) return false;
+    // Looked at once more where no writer can make it younger: it is one of ours then, and a stray
+    // if this process ends here.
+    LAZYVOL_TRY(make_directories(own_));
+    const std::string full = root_ + "/" + path;
+    const std::string aside =
+        own_ + "/" + std::string(kTemporary) + "old-" + path.substr(path.find_last_of('/') + 1);
+    if (::rename(full.c_str(), aside.c_str()) != 0) {
+      if (means_absent(errno)) return true;
+      return errno_error(errno, "remove " + full);
+    }
+    struct stat status {};
+    if (::stat(aside.c_str(), &status) == 0 && describe(path, status).mtime_ns > before_ns) {
+      if (::rename(aside.c_str(), full.c_str()) != 0) return errno_error(errno, "rename " + aside);
+      return false;
+    }
+    if (::unlink(aside.c_str()) != 0) return errno_error(errno, "remove " + aside);
+    return true;
+  }
+
+  Result<std::unique_ptr<StoreLock>> lock() override {
+    LAZYVOL_TRY(make_directories(own_));
+    LAZYVOL_TRY_ASSIGN(Fd lock, wait_for_lock(kShortPatience));
+    return std::unique_ptr<StoreLock>(std::make_unique<DirLock>(std::move(lock)));
+  }
+
   // Removes what nobody writes any more. What cannot be removed does no harm.
   void remove_strays() const {
     std::error_code failure;
@@ -230,11 +276,11 @@ class DirStore final : public Store {
   }
 
  private:
-  Result<Fd> wait_for_lock() const {
+  Result<Fd> wait_for_lock(std::chrono::milliseconds patience) const {
     const std::string path = own_ + "/lock";
     Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
     if (lock.get() < 0) return errno_error(errno, "open " + path);
-    const auto deadline = std::chrono::steady_clock::now() + kLockPatience;
+    const auto deadline = std::chrono::steady_clock::now() + patience;
     while (true) {
       const Locking locking = try_lock(lock);
       if (locking == Locking::locked) return lock;

@@ -23,7 +23,7 @@ class ObjectWriter {
   /// Appends. Errors: no_space, io_error, …; the writer is of no use afterwards.
   virtual Status write(std::string_view bytes) = 0;
   /// Makes what was written durable and visible, whole, under `path`. An object that is there
-  /// already stays as it is (its name says its bytes).
+  /// already stays as it is (its name says its bytes), but counts as written now.
   virtual Status commit(const std::string& path) = 0;
 };
 
@@ -31,6 +31,12 @@ struct StoredObject {
   std::string path;
   std::uint64_t size = 0;
   std::int64_t mtime_ns = 0;  ///< when it was written, as the store tells
+};
+
+/// Keeps others from replacing documents for as long as it lives.
+class StoreLock {
+ public:
+  virtual ~StoreLock() = default;
 };
 
 class Store {
@@ -55,6 +61,13 @@ class Store {
                          std::string_view document) = 0;
   /// Not being there is success.
   virtual Status remove(const std::string& path) = 0;
+  /// The same for an object that was written `before_ns` (as StoredObject::mtime_ns) or earlier,
+  /// also when somebody writes it again at this very moment: then it stays. False: it is younger.
+  virtual Result<bool> remove_older(const std::string& path, std::int64_t before_ns) = 0;
+  /// Nobody, the caller neither, replaces a document until the lock is gone: for removing what no
+  /// head refers to, so that none can begin to. To be held for a short time. Errors: busy (somebody
+  /// else holds it), unsupported (a store that cannot lock), read_only, ….
+  virtual Result<std::unique_ptr<StoreLock>> lock() = 0;
 };
 
 }  // namespace lazyvol::publish

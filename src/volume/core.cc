@@ -7,7 +7,7 @@
 namespace lazyvol::volume {
 
 Core::Core(std::shared_ptr<Source> the_source, const model::MountOptions& the_options,
-           const LiveVolumeEnvironment& the_environment, cache::VolumeId volume)
+           const VolumeEnvironment& the_environment, cache::VolumeId volume)
     : source(std::move(the_source)),
       options(the_options),
       env(the_environment),

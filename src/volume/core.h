@@ -29,11 +29,11 @@ struct Counters {
 class Core {
  public:
   Core(std::shared_ptr<Source> the_source, const model::MountOptions& the_options,
-       const LiveVolumeEnvironment& the_environment, cache::VolumeId volume);
+       const VolumeEnvironment& the_environment, cache::VolumeId volume);
 
   const std::shared_ptr<Source> source;
   const model::MountOptions options;
-  const LiveVolumeEnvironment env;
+  const VolumeEnvironment env;
   const std::string content_source;  ///< the source's part of content keys
   const NodeView view;
   const std::shared_ptr<Activity> activity = std::make_shared<Activity>();

@@ -20,14 +20,20 @@ DirectorySnapshot::DirectorySnapshot(NodeId id, NodeId parent,
   }
 }
 
-Directory::Item DirectorySnapshot::at(std::size_t index) const {
-  const Row& row = rows_[index];
+Directory::Item DirectorySnapshot::item(const Row& row) const {
   Item item;
   item.name = std::string_view(names_).substr(row.name_begin, row.name_size);
   item.id = row.node.attributes.id;
   item.type = row.node.attributes.type;
   if (row.known) item.node = row.node;
   return item;
+}
+
+void DirectorySnapshot::read(std::uint64_t position, RequestContext, Visit visit,
+                             std::function<void(Status)> done) {
+  for (std::uint64_t i = position; i < rows_.size() && visit(item(rows_[i])); ++i) {
+  }
+  done({});
 }
 
 }  // namespace lazyvol::volume

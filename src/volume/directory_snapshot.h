@@ -19,8 +19,9 @@ class DirectorySnapshot final : public Directory {
 
   NodeId id() const override { return id_; }
   NodeId parent() const override { return parent_; }
-  std::size_t size() const override { return rows_.size(); }
-  Item at(std::size_t index) const override;
+  /// All is at hand: answers inline.
+  void read(std::uint64_t position, RequestContext ctx, Visit visit,
+            std::function<void(Status)> done) override;
 
  private:
   struct Row {
@@ -29,6 +30,8 @@ class DirectorySnapshot final : public Directory {
     bool known = false;
     Node node;
   };
+  Item item(const Row& row) const;
+
   NodeId id_, parent_;
   std::string names_;
   std::vector<Row> rows_;

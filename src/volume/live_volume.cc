@@ -33,7 +33,7 @@ fetch::FetchOptions fetch_options(const model::MountOptions& options) {
 Result<std::shared_ptr<LiveVolume>> LiveVolume::open(std::string name,
                                                      std::shared_ptr<Source> source,
                                                      const model::MountOptions& options,
-                                                     LiveVolumeEnvironment environment) {
+                                                     VolumeEnvironment environment) {
   LAZYVOL_TRY_ASSIGN(const auto id, environment.trees.open_volume(name));
   auto core = std::make_shared<Core>(std::move(source), options, environment, id);
   auto volume = std::make_shared<LiveVolumeImpl>(std::move(core), fetch_options(options));
@@ -167,6 +167,10 @@ void LiveVolumeImpl::readlink(NodeId id, RequestContext ctx, Done<std::string> d
   });
 }
 
+void LiveVolumeImpl::xattrs(NodeId, RequestContext, Done<std::vector<Xattr>> done) {
+  done(Error{Code::unsupported, "a live volume has no extended attributes"});
+}
+
 void LiveVolumeImpl::open_directory(NodeId id, RequestContext ctx,
                                     Done<std::shared_ptr<Directory>> done) {
   const auto place = core_->tree.place(id);
@@ -214,8 +218,9 @@ std::shared_ptr<File> LiveVolumeImpl::open_version(OpenVersion version) {
       self->reopen(parent, name, ctx, std::move(done));
     };
   }
-  return std::make_shared<OpenFile>(open_files_->add(std::move(version)), content, fetch_options_,
-                                    std::move(again));
+  const NodeId id = version.entry.id;
+  return std::make_shared<OpenFile>(open_files_->add(id, std::move(version)), content,
+                                    fetch_options_, std::move(again));
 }
 
 void LiveVolumeImpl::open_file(NodeId id, RequestContext ctx, Done<std::shared_ptr<File>> done) {
@@ -300,10 +305,10 @@ VolumeStatfs LiveVolumeImpl::statfs() const {
   return {stats.bytes, stats.limit_bytes};
 }
 
-LiveVolumeStats LiveVolumeImpl::stats() const {
+VolumeStats LiveVolumeImpl::stats() const {
   const Counters& counters = core_->counters;
-  return {counters.lists,        counters.stats,    counters.not_modified,
-          counters.stale_served, counters.failures, fetcher_->stats()};
+  return {counters.lists,    counters.stats,    counters.not_modified, counters.stale_served,
+          counters.failures, fetcher_->stats(), std::nullopt};
 }
 
 void LiveVolumeImpl::stop() {

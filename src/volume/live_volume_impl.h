@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "volume/core.h"
 #include "volume/entry_stats.h"
@@ -27,6 +28,8 @@ class LiveVolumeImpl final : public LiveVolume,
   }
   void attributes(NodeId id, RequestContext ctx, Done<Node> done) override;
   void readlink(NodeId id, RequestContext ctx, Done<std::string> done) override;
+  /// unsupported: no source of live volumes tells any.
+  void xattrs(NodeId id, RequestContext ctx, Done<std::vector<Xattr>> done) override;
   void open_directory(NodeId id, RequestContext ctx,
                       Done<std::shared_ptr<Directory>> done) override;
   void open_file(NodeId id, RequestContext ctx, Done<std::shared_ptr<File>> done) override;
@@ -38,7 +41,7 @@ class LiveVolumeImpl final : public LiveVolume,
                 Done<PrefetchProgress> done) override;
   VolumeStatfs statfs() const override;
   void listen(ChangeListener* listener) override { core_->notifier.listen(listener); }
-  LiveVolumeStats stats() const override;
+  VolumeStats stats() const override;
   void stop() override;
 
  private:

@@ -4,28 +4,6 @@
 
 namespace lazyvol::volume {
 
-std::unique_ptr<OpenFiles::Use> OpenFiles::add(OpenVersion version) {
-  const NodeId id = version.entry.id;
-  auto table = table_.lock();
-  Row& row = (*table)[id];
-  row.version = std::move(version);
-  ++row.uses;
-  return std::make_unique<Use>(shared_from_this(), id);
-}
-
-std::optional<OpenVersion> OpenFiles::find(NodeId id) const {
-  auto table = table_.lock();
-  const auto it = table->find(id);
-  if (it == table->end()) return std::nullopt;
-  return it->second.version;
-}
-
-void OpenFiles::release(NodeId id) {
-  auto table = table_.lock();
-  const auto it = table->find(id);
-  if (it != table->end() && --it->second.uses == 0) table->erase(it);
-}
-
 OpenFile::OpenFile(std::unique_ptr<OpenFiles::Use> use,
                    const std::shared_ptr<fetch::Content>& content,
                    const fetch::FetchOptions& options, Reopen reopen)

@@ -1,16 +1,15 @@
-// Open files: which versions are in use, whatever their names show by now.
+// Open files of live volumes.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
-#include <unordered_map>
 
 #include "base/locked.h"
 #include "cache/tree_store.h"
 #include "fetch/fetcher.h"
 #include "lazyvol/volume.h"
+#include "volume/open_table.h"
 
 namespace lazyvol::volume {
 
@@ -21,35 +20,7 @@ struct OpenVersion {
   fetch::ContentRef content;
 };
 
-/// Thread-safe.
-class OpenFiles : public std::enable_shared_from_this<OpenFiles> {
- public:
-  /// While it lives, find() knows the version.
-  class Use {
-   public:
-    Use(std::shared_ptr<OpenFiles> table, NodeId id) : table_(std::move(table)), id_(id) {}
-    ~Use() { table_->release(id_); }
-    Use(const Use&) = delete;
-    Use& operator=(const Use&) = delete;
-
-   private:
-    std::shared_ptr<OpenFiles> table_;
-    NodeId id_;
-  };
-
-  std::unique_ptr<Use> add(OpenVersion version);
-  std::optional<OpenVersion> find(NodeId id) const;
-  std::size_t count() const { return table_.lock()->size(); }
-
- private:
-  struct Row {
-    OpenVersion version;
-    std::uint64_t uses = 0;
-  };
-  void release(NodeId id);
-
-  base::Locked<std::unordered_map<NodeId, Row>> table_;
-};
+using OpenFiles = OpenTable<OpenVersion>;
 
 /// A File over one version; with `reopen`, it changes to the version of the moment when its own is
 /// gone (on-change=reopen): what was read before and what is read after may then not belong

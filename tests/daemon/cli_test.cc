@@ -12,34 +12,13 @@
 #include <vector>
 
 #include "daemon/cli_parse.h"
+#include "daemon/cli_run.h"
 #include "daemon/golden.h"
 #include "model/options.h"
 #include "support/temp_dir.h"
 
 namespace lazyvol::daemon {
 namespace {
-
-using Words = std::vector<std::string>;
-using Main = int (*)(const Words&, Console);
-
-struct Ran {
-  int status = 0;
-  std::string out, err;
-};
-
-Ran run(Main main, const Words& words) {
-  std::ostringstream out, err;
-  Ran ran;
-  ran.status = main(words, Console{out, err, false});
-  ran.out = out.str();
-  ran.err = err.str();
-  return ran;
-}
-
-void expect_one_line(const std::string& text) {
-  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
-  EXPECT_TRUE(text.ends_with("\n")) << text;
-}
 
 /// With a runtime directory of its own, so that no real daemon is met.
 class Cli : public ::testing::Test {
@@ -59,8 +38,8 @@ TEST_F(Cli, HelpIsAContract) {
     return ran.out;
   };
   expect_golden("lazyvol-help.txt", help(lazyvol_main, {}));
-  for (const char* command :
-       {"mount", "umount", "status", "prefetch", "evict", "refresh", "cache"}) {
+  for (const char* command : {"mount", "umount", "status", "prefetch", "evict", "refresh", "cache",
+                              "publish", "keygen", "revisions", "diff", "verify", "gc"}) {
     expect_golden(std::string("lazyvol-") + command + "-help.txt", help(lazyvol_main, {command}));
   }
   for (const char* command : {"status", "check", "trim"}) {
@@ -98,6 +77,9 @@ TEST_F(Cli, ManualsNameEveryOption) {
   }
   for (const char* command : {"status", "check", "trim"}) {
     expect_named(run(lazyvol_main, {"cache", command, "--help"}).out, "lazyvol.1");
+  }
+  for (const char* command : {"publish", "keygen", "revisions", "diff", "verify", "gc"}) {
+    expect_named(run(lazyvol_main, {command, "--help"}).out, "lazyvol-publish.1");
   }
   expect_named(run(lazyvold_main, {"--help"}).out, "lazyvold.8");
   for (const auto& option : model::mount_option_help()) {
@@ -151,6 +133,24 @@ INSTANTIATE_TEST_SUITE_P(
         Usage{kLazyvol, {"cache"}, 2, "command is needed"},
         Usage{kLazyvol, {"cache", "polish"}, 2, "polish"},
         Usage{kLazyvol, {"cache", "trim", "--to", "much"}, 2, "--to"},
+        Usage{kLazyvol, {"publish"}, 2, "TREE"}, Usage{kLazyvol, {"publish", "/"}, 2, "DEST"},
+        Usage{kLazyvol, {"publish", "/t", "s3://bucket/v"}, 2, "not in this version"},
+        Usage{kLazyvol, {"publish", "/t", "https://host/v"}, 2, "name the directory"},
+        Usage{kLazyvol, {"publish", "/t", "/d", "--chunk", "huge"}, 2, "--chunk"},
+        Usage{kLazyvol, {"publish", "/t", "/d", "--level", "40"}, 2, "--level"},
+        Usage{kLazyvol, {"publish", "/t", "/d", "--threads", "0"}, 2, "--threads"},
+        Usage{kLazyvol, {"publish", "/t", "/d", "--expires", "soon"}, 2, "--expires"},
+        Usage{kLazyvol, {"publish", "/t", "/d", "--tag", "../x"}, 2, "tag"},
+        Usage{kLazyvol, {"publish", "/t", "/t/volume"}, 2, "publish itself"},
+        Usage{kLazyvol, {"keygen"}, 2, "FILE"}, Usage{kLazyvol, {"revisions"}, 2, "VOLUME"},
+        Usage{kLazyvol, {"revisions", "gopher://h/"}, 2, "gopher"},
+        Usage{kLazyvol, {"revisions", "http://h/", "-o", "frob"}, 2, "frob"},
+        Usage{kLazyvol, {"diff", "/v", "1"}, 2, "B"},
+        Usage{kLazyvol, {"verify", "/v", "--all", "--revision", "3"}, 2, "--all"},
+        Usage{kLazyvol, {"verify", "/v", "--key", "ed25519:zz"}, 2, "--key"},
+        Usage{kLazyvol, {"gc", "https://host/v"}, 2, "name the directory"},
+        Usage{kLazyvol, {"gc", "/v", "--keep", "0"}, 2, "--keep"},
+        Usage{kLazyvol, {"gc", "/v", "--grace", "long"}, 2, "--grace"},
         Usage{kHelper, {}, 1, "SOURCE"}, Usage{kHelper, {"http://h/"}, 1, "DIR"},
         Usage{kHelper, {"http://h/", "/", "-o", "no-such-option"}, 1, "no-such-option"},
         Usage{kHelper, {"gopher://h/", "/"}, 1, "gopher"},

@@ -45,6 +45,45 @@ TEST(RenderProgress, LongTimesAreShort) {
   EXPECT_TRUE(line.ends_with("ETA 2h00m")) << line;
 }
 
+publish::PublishProgress publishing(publish::PublishProgress::Phase phase) {
+  publish::PublishProgress seen;
+  seen.phase = phase;
+  seen.files_found = 40;
+  seen.bytes_found = 20 << 20;
+  seen.files_done = 10;
+  seen.bytes_done = 10 << 20;
+  seen.bytes_read = 8 << 20;
+  seen.bytes_known = 2 << 20;
+  return seen;
+}
+
+TEST(RenderPublish, EachPhase) {
+  using Phase = publish::PublishProgress::Phase;
+  const auto line = [](Phase phase) {
+    return render_progress(publishing(phase), seconds(10), 200);
+  };
+  EXPECT_EQ(line(Phase::scanning), "scanning: 40 files  20.0 MiB");
+  EXPECT_EQ(
+      line(Phase::storing),
+      "[##########..........] 10/40 files  10.0 MiB / 20.0 MiB  1.0 MiB/s  25 % known  ETA 10s");
+  EXPECT_EQ(line(Phase::catalog), "writing the catalog");
+  EXPECT_EQ(line(Phase::finishing), "writing the head");
+  EXPECT_EQ(render_progress(publishing(Phase::storing), seconds(10), 30).size(), 30U);
+}
+
+TEST(RenderVerify, EachPhase) {
+  publish::VerifyProgress seen;
+  seen.pages = 120;
+  EXPECT_EQ(render_progress(seen, seconds(1), 200), "120 pages");
+  seen.phase = publish::VerifyProgress::Phase::data;
+  seen.bytes_found = 20 << 20;
+  seen.bytes_done = 5 << 20;
+  EXPECT_EQ(render_progress(seen, seconds(5), 200),
+            "[#####...............] 5.0 MiB / 20.0 MiB  1.0 MiB/s  ETA 15s");
+  seen.bytes_done = 21 << 20;  // more than was there a moment ago
+  EXPECT_TRUE(render_progress(seen, seconds(5), 200).starts_with("[####################]"));
+}
+
 TEST(ProgressBar, PrintsOneLineWhereThereIsNoTerminal) {
   std::ostringstream out;
   ProgressBar bar(out, false);

@@ -30,7 +30,8 @@ class MemoryFile final : public File {
   std::shared_ptr<const std::string> bytes_;
 };
 
-class MemoryDirectory final : public Directory {
+class MemoryDirectory final : public Directory,
+                              public std::enable_shared_from_this<MemoryDirectory> {
  public:
   struct Row {
     std::string name;
@@ -40,15 +41,25 @@ class MemoryDirectory final : public Directory {
   explicit MemoryDirectory(std::vector<Row> rows) : rows_(std::move(rows)) {}
   NodeId id() const override { return kRootNode; }
   NodeId parent() const override { return kRootNode; }
-  std::size_t size() const override { return rows_.size(); }
-  Item at(std::size_t index) const override {
-    const Row& row = rows_.at(index);
+  /// From another thread, a few items at a time, as a directory that lies at an origin.
+  void read(std::uint64_t position, RequestContext, Visit visit,
+            std::function<void(Status)> done) override {
+    constexpr std::uint64_t kAtOnce = 100;
+    std::thread([self = shared_from_this(), this, position, visit = std::move(visit),
+                 done = std::move(done)] {
+      const std::uint64_t end = std::min<std::uint64_t>(rows_.size(), position + kAtOnce);
+      for (std::uint64_t i = position; i < end && visit(item(rows_[i])); ++i) {
+      }
+      done({});
+    }).detach();
+  }
+
+ private:
+  static Item item(const Row& row) {
     Item item{row.name, row.node.attributes.id, row.node.attributes.type, std::nullopt};
     if (row.plus) item.node = row.node;
     return item;
   }
-
- private:
   std::vector<Row> rows_;
 };
 
@@ -144,6 +155,30 @@ void MemoryVolume::readlink(NodeId id, RequestContext, Done<std::string> done) {
     }
   }
   done(std::move(answer));
+}
+
+void MemoryVolume::xattrs(NodeId id, RequestContext, Done<std::vector<Xattr>> done) {
+  Result<std::vector<Xattr>> answer = std::vector<Xattr>();
+  {
+    auto state = state_.lock();
+    ++state->xattr_questions;
+    if (!state->xattrs) {
+      answer = Error{Code::unsupported, "none at all"};
+    } else if (const auto it = state->xattrs->find(id); it != state->xattrs->end()) {
+      answer = it->second;
+    }
+  }
+  done(std::move(answer));
+}
+
+void MemoryVolume::set_xattrs(const std::string& name, std::vector<Xattr> xattrs) {
+  auto state = state_.lock();
+  if (!state->xattrs) state->xattrs.emplace();
+  (*state->xattrs)[state->entries.at(name).id] = std::move(xattrs);
+}
+
+std::size_t MemoryVolume::xattr_questions() const {
+  return state_.lock()->xattr_questions;
 }
 
 void MemoryVolume::open_directory(NodeId id, RequestContext,

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,11 +29,15 @@ class MemoryVolume final : public Volume, public std::enable_shared_from_this<Me
   /// Every read fails with this from now on.
   void fail_reads(Code code);
   std::size_t reads() const;
+  /// Until the first call the volume has no extended attributes at all.
+  void set_xattrs(const std::string& name, std::vector<Xattr> xattrs);
+  std::size_t xattr_questions() const;
 
   void lookup(NodeId parent, std::string name, RequestContext ctx, Done<Node> done) override;
   std::chrono::milliseconds negative_ttl() const override { return std::chrono::seconds(60); }
   void attributes(NodeId id, RequestContext ctx, Done<Node> done) override;
   void readlink(NodeId id, RequestContext ctx, Done<std::string> done) override;
+  void xattrs(NodeId id, RequestContext ctx, Done<std::vector<Xattr>> done) override;
   void open_directory(NodeId id, RequestContext ctx,
                       Done<std::shared_ptr<Directory>> done) override;
   void open_file(NodeId id, RequestContext ctx, Done<std::shared_ptr<File>> done) override;
@@ -67,6 +72,8 @@ class MemoryVolume final : public Volume, public std::enable_shared_from_this<Me
     std::vector<Held> held;
     std::optional<Code> failure;
     std::size_t reads = 0;
+    std::optional<std::map<NodeId, std::vector<Xattr>>> xattrs;
+    std::size_t xattr_questions = 0;
     ChangeListener* listener = nullptr;
   };
   static Node node_of(const Entry& entry);

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -205,6 +206,41 @@ TEST_F(SessionTest, AReplacedFileIsAnotherNode) {
   EXPECT_EQ(pread(held, bytes, sizeof bytes, 0), 3);
   EXPECT_STREQ(bytes, "old");
   close(held);
+}
+
+TEST_F(SessionTest, ExtendedAttributes) {
+  volume_->add_file("f", "x");
+  volume_->add_file("bare", "x");
+  const std::string value("a\0b", 3);
+  volume_->set_xattrs("f", {{"user.one", value}, {"user.two", ""}});
+  mount();
+  const std::string file = path("f");
+  char room[64] = {};
+  EXPECT_EQ(getxattr(file.c_str(), "user.one", nullptr, 0), 3);
+  ASSERT_EQ(getxattr(file.c_str(), "user.one", room, sizeof room), 3);
+  EXPECT_EQ(std::string(room, 3), value);
+  EXPECT_EQ(getxattr(file.c_str(), "user.two", room, sizeof room), 0);
+  EXPECT_EQ(getxattr(file.c_str(), "user.one", room, 2), -1);
+  EXPECT_EQ(errno, ERANGE);
+  EXPECT_EQ(getxattr(file.c_str(), "user.three", room, sizeof room), -1);
+  EXPECT_EQ(errno, ENODATA);
+  EXPECT_EQ(listxattr(file.c_str(), nullptr, 0), 18);
+  ASSERT_EQ(listxattr(file.c_str(), room, sizeof room), 18);
+  EXPECT_EQ(std::string(room, 18), std::string("user.one\0user.two\0", 18));
+  EXPECT_EQ(listxattr(file.c_str(), room, 17), -1);
+  EXPECT_EQ(errno, ERANGE);
+  EXPECT_EQ(listxattr(path("bare").c_str(), room, sizeof room), 0);
+}
+
+TEST_F(SessionTest, AVolumeWithoutExtendedAttributesIsAskedOnce) {
+  volume_->add_file("f", "x");
+  mount();
+  for (int i = 0; i < 5; ++i) {
+    char room[64] = {};
+    EXPECT_EQ(getxattr(path("f").c_str(), "user.one", room, sizeof room), -1);
+    EXPECT_EQ(errno, EOPNOTSUPP);
+  }
+  EXPECT_EQ(volume_->xattr_questions(), 1U);
 }
 
 TEST_F(SessionTest, UnmountFromOutsideIsNoticed) {

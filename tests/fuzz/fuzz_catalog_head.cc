@@ -3,6 +3,7 @@
 #include <string>
 
 #include "catalog/head.h"
+#include "catalog/head_check.h"
 #include "fuzz_target.h"
 
 namespace {
@@ -18,6 +19,20 @@ void check(std::string_view document) {
   const auto again = catalog::encode_head(head->head, nullptr);
   fuzzing::require(again.ok() && catalog::parse_head(*again)->head == head->head,
                    "what was read can be written");
+
+  catalog::SeenHead seen = catalog::seen(*head);
+  fuzzing::require(catalog::check_succession(*head, seen).ok(), "a head may be seen again");
+  fuzzing::require(catalog::check_signer(*head, std::nullopt, seen).ok(), "by the same signer");
+  fuzzing::require(catalog::check_signer(*head, head->signer, std::nullopt).ok(), "or a named one");
+  (void)catalog::check_expiry(head->head, 1'800'000'000'000'000'000);
+  seen.digest.bytes[0] ^= 1;
+  fuzzing::require(!catalog::check_succession(*head, seen).ok(), "two stories are refused");
+  seen.signer = catalog::PublicKey{};
+  fuzzing::require(
+      head->signer == seen.signer || !catalog::check_signer(*head, std::nullopt, seen).ok(),
+      "another signer is refused");
+  if (++seen.sequence == 0) return;
+  fuzzing::require(!catalog::check_succession(*head, seen).ok(), "an older head is refused");
 }
 
 }  // namespace

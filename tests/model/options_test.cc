@@ -32,7 +32,15 @@ TEST(MountOptions, EveryOptionReachesItsField) {
       "cache-dir=/c,cache-size=64M,free-space-ratio=20%,memory-target=1G,metadata-ttl=5,"
       "negative-metadata-ttl=indefinite,io-timeout=1.5s,io-retries=3,max-connections=8,"
       "max-readahead=0,prefetch=none,credentials=/k,ca-cert=/p,subdir=/a//b/,uid=1000,gid=0,"
-      "file-mode=0640,dir-mode=750,allow-other,default-permissions=false,on-change=reopen");
+      "file-mode=0640,dir-mode=750,allow-other,default-permissions=false,on-change=reopen,"
+      "layout=published,key=ed25519:00,revision=v1.0,refresh=5m,refresh-timeout=3s,"
+      "mirror=https://a/b/,mirror=http://c/");
+  EXPECT_EQ(o.layout, "published");
+  EXPECT_EQ(o.key, "ed25519:00");
+  EXPECT_EQ(o.revision, "v1.0");
+  EXPECT_EQ(o.refresh, 5min);
+  EXPECT_EQ(o.refresh_timeout, 3s);
+  EXPECT_EQ(o.mirror, (std::vector<std::string>{"https://a/b/", "http://c/"}));
   EXPECT_EQ(o.cache_dir, "/c");
   EXPECT_EQ(o.cache_size, 64u << 20);
   EXPECT_DOUBLE_EQ(o.free_space_ratio.value(), 0.2);
@@ -60,6 +68,18 @@ TEST(MountOptions, DashAndUnderscoreAreAlikeAndLaterWins) {
   EXPECT_EQ(parsed("metadata_ttl=1,metadata-ttl=2").metadata_ttl, 2s);
   EXPECT_TRUE(parsed("allow_other").allow_other);
   EXPECT_FALSE(parsed("allow_other,allow-other=no").allow_other);
+}
+
+TEST(MountOptions, OfPublishedVolumes) {
+  EXPECT_EQ(parsed("refresh=never").refresh, 0s);
+  EXPECT_EQ(parsed("refresh=indefinite").refresh, 0s);
+  EXPECT_NE(refusal("layout=nested").find("none of auto, published, files"), std::string::npos);
+  for (const char* text : {"revision=../x", "revision=.x", "revision=a b"}) refusal(text);
+  EXPECT_NE(refusal("mirror=https://user:secret@host/").find("credentials"), std::string::npos);
+  EXPECT_EQ(refusal("mirror=https://user:secret@host/").find("secret@"), std::string::npos);
+  const auto two = parsed("mirror=http://a/,mirror=http://b/");
+  EXPECT_EQ(format_mount_options(two), "mirror=http://a/,mirror=http://b/");
+  EXPECT_EQ(parsed(format_mount_options(two)), two);
 }
 
 TEST(MountOptions, ExecEndsNoexec) {

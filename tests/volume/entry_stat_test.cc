@@ -26,8 +26,11 @@ TEST_F(EntryStatTest, AListingShowsAttributesOnlyWhenKnown) {
   ASSERT_NE(id_of("a"), 0U);
   const auto listing = stack().list(kRootNode);
   ASSERT_TRUE(listing.ok());
-  EXPECT_TRUE((*listing)->at(0).node.has_value());
-  EXPECT_FALSE((*listing)->at(1).node.has_value());
+  const auto all = items(**listing);
+  ASSERT_TRUE(all.ok());
+  ASSERT_EQ(all->size(), 2U);
+  EXPECT_TRUE(all->at(0).node.has_value());
+  EXPECT_FALSE(all->at(1).node.has_value());
 }
 
 TEST_F(EntryStatTest, AnUnchangedRowVouchesForWhatStatSaid) {

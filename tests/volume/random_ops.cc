@@ -298,10 +298,10 @@ void RandomOps::verify_file(const Node& node, const std::string& path, std::uint
 void RandomOps::verify_directory(NodeId id, const std::string& path) {
   const auto listing = stack_->list(id);
   if (!listing.ok()) return fail("verify: list /" + path + ": " + listing.error().message);
+  const auto all = items(**listing);
+  if (!all.ok()) return fail("verify: read /" + path + ": " + all.error().message);
   std::vector<std::string> names;
-  for (std::size_t i = 0; i < (*listing)->size(); ++i) {
-    names.emplace_back((*listing)->at(i).name);
-  }
+  for (const auto& item : *all) names.push_back(item.name);
   if (names != model_.names_in(path)) return fail("verify: /" + path + " lists other names");
   for (const auto& name : names) {
     if (failed()) return;
@@ -428,9 +428,10 @@ void RandomOps::list_one(std::mt19937_64& random) {
     if (!may_fail(listing.error().code)) fail("list " + path + ": " + listing.error().message);
     return;
   }
-  for (std::size_t i = 0; i < (*listing)->size(); ++i) {
-    const auto item = (*listing)->at(i);
-    if (item.node) check_seen(*item.node, path + "/" + std::string(item.name));
+  const auto all = items(**listing);
+  if (!all.ok()) return fail("read /" + path + ": " + all.error().message);
+  for (const auto& item : *all) {
+    if (item.node) check_seen(*item.node, path + "/" + item.name);
   }
 }
 

@@ -5,6 +5,25 @@
 
 namespace lazyvol::testing {
 
+Result<std::vector<Listed>> items(Directory& directory) {
+  std::vector<Listed> all;
+  for (;;) {
+    const std::size_t before = all.size();
+    Answer<int> answer;
+    directory.read(
+        before, {},
+        [&](const Directory::Item& item) {
+          all.push_back({std::string(item.name), item.id, item.type, item.node});
+          return true;
+        },
+        [done = answer.done()](Status status) {
+          done(status.ok() ? Result<int>(0) : Result<int>(std::move(status).error()));
+        });
+    if (auto read = answer.get(); !read.ok()) return read.error();
+    if (all.size() == before) return all;
+  }
+}
+
 Stack::Stack(std::filesystem::path cache_dir, std::shared_ptr<Source> source,
              const base::Clock& clock, model::MountOptions options, std::string name)
     : cache_dir_(std::move(cache_dir)),
@@ -34,8 +53,10 @@ Status Stack::open() {
   cache_ = *std::move(cache);
   index_.emplace(cache_->index());
   trees_.emplace(*index_);
+  heads_.emplace(*index_);
   auto volume = volume::LiveVolume::open(
-      name_, source_, options_, {clock_, *timer_, *work_, *trees_, {cache_, *timer_, *disk_}});
+      name_, source_, options_,
+      {clock_, *timer_, *work_, *trees_, *heads_, {cache_, *timer_, *disk_}});
   if (!volume.ok()) return volume.error();
   volume_ = *std::move(volume);
   return {};
@@ -47,6 +68,7 @@ void Stack::close() {
   if (disk_) disk_->stop();
   if (timer_) timer_->stop();
   volume_.reset();
+  heads_.reset();
   trees_.reset();
   index_.reset();
   cache_.reset();

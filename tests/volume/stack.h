@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "await.h"
 #include "base/timer.h"
@@ -18,6 +19,16 @@
 #include "volume/live_volume.h"
 
 namespace lazyvol::testing {
+
+/// An item of a directory that may be kept.
+struct Listed {
+  std::string name;
+  NodeId id = 0;
+  NodeType type = NodeType::file;
+  std::optional<Node> node;
+};
+/// All items of a directory, read part by part. Errors: those of Directory::read.
+Result<std::vector<Listed>> items(Directory& directory);
 
 /// Owns cache, index, threads and volume. close() and open() play a restart of the process.
 class Stack {
@@ -60,6 +71,7 @@ class Stack {
   std::shared_ptr<cache::BlockCache> cache_;
   std::optional<FailingIndex> index_;
   std::optional<cache::TreeStore> trees_;
+  std::optional<cache::HeadStore> heads_;
   std::shared_ptr<volume::LiveVolume> volume_;
 };
 

@@ -71,9 +71,10 @@ class VolumeTest : public ::testing::Test {
   std::vector<std::string> names(NodeId id) {
     const auto listing = stack_->list(id);
     std::vector<std::string> out;
-    for (std::size_t i = 0; listing.ok() && i < (*listing)->size(); ++i) {
-      out.emplace_back((*listing)->at(i).name);
-    }
+    if (!listing.ok()) return out;
+    const auto all = items(**listing);
+    EXPECT_TRUE(all.ok());
+    for (const auto& item : *all) out.push_back(item.name);
     return out;
   }
   /// Waits until what is on the workers now has run, notifications included.

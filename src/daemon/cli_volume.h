@@ -1,0 +1,37 @@
+// What the commands about a published volume share: VOLUME, and how failures end.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/cli.h"
+#include "daemon/interrupt.h"
+#include "lazyvol/error.h"
+#include "publish/store.h"
+
+namespace lazyvol::daemon {
+
+/// VOLUME and -o of a command line.
+struct VolumeArgument {
+  std::string text;
+  std::vector<std::string> options;
+
+  /// Adds both to `app`, of which the argument must outlive the parsing.
+  void add_to(CLI::App& app);
+  /// Errors: invalid_argument (usage), unsupported, not_found, ….
+  Result<std::unique_ptr<publish::Store>> open() const;
+};
+
+/// Complains of `error`, or says that it was stopped when `interrupt` (may be null) was why.
+/// Answers with the exit status.
+int end_with(Console console, const Error& error, const Interrupt* interrupt);
+
+/// "2026-11-25 22:10:00Z" of nanoseconds since 1970; the second form has no space.
+std::string shown_time(std::int64_t ns, char between = ' ');
+
+/// `path` for JSON: as it is if it is UTF-8; what is not gets U+FFFD, and path_hex tells.
+std::string hex_unless_utf8(const std::string& path);
+
+}  // namespace lazyvol::daemon

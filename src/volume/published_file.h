@@ -1,0 +1,41 @@
+// An open file of a published volume.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "fetch/fetcher.h"
+#include "lazyvol/volume.h"
+#include "volume/open_table.h"
+
+namespace lazyvol::volume {
+
+/// What is known of a file while it is open: stat(2) and open(2) of its node work, whatever
+/// revision is shown.
+struct PublishedOpen {
+  Node node;  ///< with a TTL of 0
+  std::shared_ptr<fetch::Content> content;
+};
+using PublishedOpenFiles = OpenTable<PublishedOpen>;
+
+class PublishedFile final : public File {
+ public:
+  PublishedFile(std::unique_ptr<PublishedOpenFiles::Use> use,
+                const std::shared_ptr<fetch::Content>& content, const fetch::FetchOptions& options)
+      : use_(std::move(use)), reader_(content, options), size_(content->ref().size) {}
+
+  std::uint64_t size() const override { return size_; }
+  /// Always: the publisher gives other bytes another id.
+  bool keep_cache() const override { return true; }
+  void read(std::uint64_t offset, std::span<std::byte> out, RequestContext ctx,
+            ReadDone done) override {
+    reader_.read(offset, out, std::move(ctx), std::move(done));
+  }
+
+ private:
+  const std::unique_ptr<PublishedOpenFiles::Use> use_;
+  fetch::ContentReader reader_;
+  const std::uint64_t size_;
+};
+
+}  // namespace lazyvol::volume

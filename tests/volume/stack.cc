@@ -26,11 +26,23 @@ Result<std::vector<Listed>> items(Directory& directory) {
 
 Stack::Stack(std::filesystem::path cache_dir, std::shared_ptr<Source> source,
              const base::Clock& clock, model::MountOptions options, std::string name)
+    : Stack(
+          std::move(cache_dir),
+          [source = std::move(source), name = std::move(name)](
+              const model::MountOptions& chosen, volume::VolumeEnvironment environment)
+              -> Result<std::shared_ptr<volume::MountedVolume>> {
+            auto volume = volume::LiveVolume::open(name, source, chosen, environment);
+            if (!volume.ok()) return volume.error();
+            return std::shared_ptr<volume::MountedVolume>(*std::move(volume));
+          },
+          clock, std::move(options)) {}
+
+Stack::Stack(std::filesystem::path cache_dir, Open open, const base::Clock& clock,
+             model::MountOptions options)
     : cache_dir_(std::move(cache_dir)),
-      source_(std::move(source)),
+      open_(std::move(open)),
       clock_(clock),
-      options_(std::move(options)),
-      name_(std::move(name)) {}
+      options_(std::move(options)) {}
 
 Stack::~Stack() {
   close();
@@ -54,9 +66,8 @@ Status Stack::open() {
   index_.emplace(cache_->index());
   trees_.emplace(*index_);
   heads_.emplace(*index_);
-  auto volume = volume::LiveVolume::open(
-      name_, source_, options_,
-      {clock_, *timer_, *work_, *trees_, *heads_, {cache_, *timer_, *disk_}});
+  auto volume =
+      open_(options_, {clock_, *timer_, *work_, *trees_, *heads_, {cache_, *timer_, *disk_}});
   if (!volume.ok()) return volume.error();
   volume_ = *std::move(volume);
   return {};

@@ -1,7 +1,8 @@
-// A LiveVolume with everything real below it but the source and the clock.
+// A volume with everything real below it but the source and the clock.
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,16 +34,24 @@ Result<std::vector<Listed>> items(Directory& directory);
 /// Owns cache, index, threads and volume. close() and open() play a restart of the process.
 class Stack {
  public:
+  using Open = std::function<Result<std::shared_ptr<volume::MountedVolume>>(
+      const model::MountOptions&, volume::VolumeEnvironment)>;
+
+  /// A LiveVolume.
   Stack(std::filesystem::path cache_dir, std::shared_ptr<Source> source, const base::Clock& clock,
         model::MountOptions options, std::string name = "test");
+  /// Whatever `open` makes.
+  Stack(std::filesystem::path cache_dir, Open open, const base::Clock& clock,
+        model::MountOptions options);
   ~Stack();
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
 
-  /// Errors: LiveVolume::open's. Aborts the program when the cache does not open.
+  /// Errors: those of the volume's open(). Aborts the program when the cache does not open.
   Status open();
   void close();
-  volume::LiveVolume& volume() { return *volume_; }
+  volume::MountedVolume& volume() { return *volume_; }
+  base::TimerQueue& timer() { return *timer_; }
   cache::BlockCache& cache() { return *cache_; }
   /// What the tree is written to.
   FailingIndex& index() { return *index_; }
@@ -62,17 +71,16 @@ class Stack {
 
  private:
   const std::filesystem::path cache_dir_;
-  const std::shared_ptr<Source> source_;
+  const Open open_;
   const base::Clock& clock_;
   const model::MountOptions options_;
-  const std::string name_;
   std::optional<base::TimerQueue> timer_;
   std::optional<base::Workers> disk_, work_;
   std::shared_ptr<cache::BlockCache> cache_;
   std::optional<FailingIndex> index_;
   std::optional<cache::TreeStore> trees_;
   std::optional<cache::HeadStore> heads_;
-  std::shared_ptr<volume::LiveVolume> volume_;
+  std::shared_ptr<volume::MountedVolume> volume_;
 };
 
 }  // namespace lazyvol::testing

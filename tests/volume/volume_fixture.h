@@ -26,6 +26,7 @@ class RecordingListener final : public ChangeListener {
   void node_changed(NodeId id) override { told_.lock()->nodes.push_back(id); }
   std::vector<std::pair<NodeId, std::string>> entries() const { return told_.lock()->entries; }
   std::vector<NodeId> nodes() const { return told_.lock()->nodes; }
+  void clear() { *told_.lock() = {}; }
 
  private:
   struct Told {

@@ -23,7 +23,7 @@ milliseconds since(base::Monotonic from, base::Monotonic now) {
 }  // namespace
 
 void Engine::attempt_done(std::shared_ptr<Attempt> attempt, Status status) {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   Effects fx;
   {
     auto state = state_.lock();
@@ -189,7 +189,7 @@ milliseconds Engine::tick_interval() const {
 }
 
 void Engine::tick() {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   Effects fx;
   {
     auto state = state_.lock();

@@ -102,7 +102,8 @@ class Fetcher {
   virtual const FetchOptions& options() const = 0;
   virtual FetchStats stats() const = 0;
   /// Cancels everything under way, stores the blocks that have arrived, and waits until no callback
-  /// can come any more. Idempotent.
+  /// can come any more. The source then keeps nothing alive, whichever sinks it still holds.
+  /// Idempotent; not from a callback.
   virtual void stop() = 0;
 };
 

@@ -40,7 +40,8 @@ class LiveVolume : public Volume {
                                                   const model::MountOptions& options,
                                                   LiveVolumeEnvironment environment);
   virtual LiveVolumeStats stats() const = 0;
-  /// Fails what waits, stops readahead, and waits until no callback can come. Idempotent.
+  /// Fails what waits, stops readahead, and waits until no callback can come. The source then keeps
+  /// nothing alive, whatever it still holds. Idempotent; not from a callback.
   virtual void stop() = 0;
 };
 

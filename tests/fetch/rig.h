@@ -105,7 +105,6 @@ class Rig {
   ~Rig() {
     cache->hold_stores(false);
     fetcher->stop();
-    source->close();
     expect_at_rest();
   }
 

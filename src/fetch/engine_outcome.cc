@@ -110,6 +110,7 @@ void Engine::retry_or_fail(State& state, const std::shared_ptr<Request>& request
   }
   state.last_error = error;
   const net::RetryPolicy policy{.max_retries = options_.io_retries,
+                                .first_delay = options_.first_retry_delay,
                                 .deadline = options_.io_timeout};
   const double random = std::uniform_real_distribution<double>(0.0, 1.0)(state.rng);
   const auto delay =

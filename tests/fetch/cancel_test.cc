@@ -147,9 +147,9 @@ TEST(Cancel, ClosingAReaderEndsItsReadahead) {
 }
 
 TEST(Cancel, RacesWithArrival) {
+  const std::string bytes = pattern(2 * kBlock);
   for (int round = 0; round < 200; ++round) {
     ManualRig rig;
-    const std::string bytes = pattern(2 * kBlock);
     auto content = rig.open("a", bytes);
     std::stop_source stop;
     auto answer = rig.read(content, 0, bytes.size(), until(stop));

@@ -42,7 +42,9 @@ struct FetchStats {
   std::uint64_t retries = 0, failures = 0, stale = 0, cancelled = 0, whole_fetches = 0;
   std::uint64_t readahead_bytes = 0;
   std::uint64_t unstored_blocks = 0;  ///< that the cache refused, or was too slow for
-  std::uint64_t in_flight_requests = 0, in_flight_bytes = 0, waiting_reads = 0;  ///< gauges
+  /// Gauges. The bytes are also those that the cache did not take, which live on, within a quarter
+  /// of the memory, while their content is open.
+  std::uint64_t in_flight_requests = 0, in_flight_bytes = 0, waiting_reads = 0;
   std::uint64_t peak_bytes = 0;  ///< the most that in_flight_bytes ever was
 };
 

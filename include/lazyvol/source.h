@@ -11,6 +11,9 @@
 //  * Retrying is done by the source for list() and stat() (bounded by RequestContext::no_progress)
 //    and by the caller for read(), which knows what has already arrived.
 //  * When ctx.stop is requested the callback comes soon with Code::cancelled.
+//  * What a source is given (sinks, callbacks) keeps nothing alive once it was answered, and a
+//    volume lets go of its source only after all callbacks have returned, never from within one. So
+//    a source may own the threads that call back, and join them in its destructor.
 #pragma once
 
 #include <cstddef>

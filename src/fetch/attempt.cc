@@ -42,7 +42,13 @@ Flow Attempt::on_data(std::span<const std::byte> data) {
 }
 
 void Attempt::on_done(Status status) {
+  // A source may keep its sinks for as long as it likes. The engine holds the source and the cache,
+  // so what a sink held on to would end on a thread of the source's own, which cannot join itself.
+  // The engine comes to rest only after all of it was let go.
+  const Activity inside(engine_->occupancy());
   engine_->attempt_done(shared_from_this(), std::move(status));
+  request.reset();
+  engine_.reset();
 }
 
 }  // namespace lazyvol::fetch

@@ -17,8 +17,9 @@ namespace lazyvol::fetch {
 
 class Engine;
 
-/// Lives from the start of a request until its on_done. The sink's methods come one at a time on
-/// the source's thread; they take the engine's lock at block boundaries only.
+/// Lives from the start of a request until its on_done; what a source keeps for longer is an empty
+/// shell. The sink's methods come one at a time on the source's thread; they take the engine's lock
+/// at block boundaries only.
 class Attempt final : public ReadSink, public std::enable_shared_from_this<Attempt> {
  public:
   Attempt(std::shared_ptr<Engine> engine, std::shared_ptr<Request> request, std::uint64_t offset,
@@ -38,7 +39,7 @@ class Attempt final : public ReadSink, public std::enable_shared_from_this<Attem
   }
 
   // constant
-  const std::shared_ptr<Request> request;
+  std::shared_ptr<Request> request;    ///< until on_done
   const std::uint64_t offset, length;  ///< asked for, in bytes of the content
   std::stop_source stop;               ///< self-synchronised
 
@@ -63,7 +64,7 @@ class Attempt final : public ReadSink, public std::enable_shared_from_this<Attem
   bool resume_early = false;   ///< resumed before `transfer` was known
 
  private:
-  const std::shared_ptr<Engine> engine_;
+  std::shared_ptr<Engine> engine_;  // constant until on_done
   std::atomic<base::Monotonic::rep> last_byte_;
 };
 

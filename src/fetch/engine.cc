@@ -40,13 +40,6 @@ Engine::Engine(std::shared_ptr<Source> source, FetchEnvironment environment, Fet
       pool_(std::make_shared<BufferPool>(sane(env_.memory_bytes))),
       allowance_(memory_limit(Priority::readahead)) {}
 
-Engine::Activity::~Activity() {
-  if (engine_.busy_.fetch_sub(1) == 1 && engine_.stopping_.load()) {
-    auto state = engine_.state_.lock();
-    engine_.idle_.notify_all();
-  }
-}
-
 std::shared_ptr<Content> Engine::open(ContentRef ref) {
   const auto known = [&](State& state) -> std::shared_ptr<ContentImpl> {
     auto it = state.contents.find(ref.key);
@@ -68,7 +61,7 @@ std::shared_ptr<Content> Engine::open(ContentRef ref) {
 }
 
 void Engine::closed(ContentImpl& content) {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   Effects fx;
   {
     auto state = state_.lock();
@@ -112,7 +105,6 @@ void Engine::stop() {
   Effects fx;
   {
     auto state = state_.lock();
-    stopping_ = true;
     state->stopping = true;
     for (auto& request : state->queue.clear()) fx.garbage.push_back(std::move(request));
     for (const auto& attempt : state->active) {
@@ -137,9 +129,10 @@ void Engine::stop() {
     if (state->tick != 0) env_.timer.cancel(std::exchange(state->tick, 0));
   }
   perform(fx);
-  auto state = state_.lock();
-  idle_.wait(state.native(),
-             [&] { return state->active.empty() && state->stores == 0 && busy_.load() == 0; });
+  occupancy_->wait([&] {
+    auto state = state_.lock();
+    return state->active.empty() && state->stores == 0;
+  });
 }
 
 void Engine::run(Effects& effects) {
@@ -185,7 +178,7 @@ void Engine::resume(const std::shared_ptr<Attempt>& attempt) {
 }
 
 void Engine::store(std::shared_ptr<ContentImpl> content, std::uint64_t block) {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   std::shared_ptr<BlockBuffer>
       bytes;  // the task itself holds none: a slow disk's queue is no memory
   {

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "base/locked.h"
+#include "fetch/activity.h"
 #include "fetch/buffer_pool.h"
 #include "fetch/counters.h"
 #include "fetch/effects.h"
@@ -50,6 +50,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void closed(ContentImpl& content);
 
   // For attempts, on the source's thread.
+  const std::shared_ptr<Occupancy>& occupancy() const { return occupancy_; }
   Flow attempt_started(Attempt& attempt, const ReadStart& start);
   void received(Attempt& attempt, std::size_t bytes);
   /// Readies `attempt.buffer` for the block that comes next. False when nobody wants the rest.
@@ -88,17 +89,6 @@ class Engine : public std::enable_shared_from_this<Engine> {
     bool warned_whole = false;
     bool pumping = false, pump_again = false;
     bool stopping = false;
-  };
-  /// Counts a thread inside the engine, so that stop() can wait for it.
-  class Activity {
-   public:
-    explicit Activity(Engine& engine) : engine_(engine) { engine_.busy_.fetch_add(1); }
-    ~Activity();
-    Activity(const Activity&) = delete;
-    Activity& operator=(const Activity&) = delete;
-
-   private:
-    Engine& engine_;
   };
 
   // engine.cc: effects
@@ -183,13 +173,11 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // self-synchronised
   const std::shared_ptr<BufferPool> pool_;
   const std::shared_ptr<Counters> counters_ = std::make_shared<Counters>();
+  const std::shared_ptr<Occupancy> occupancy_ = std::make_shared<Occupancy>();
   std::atomic<std::uint64_t> allowance_;
   std::atomic<base::Monotonic::rep> last_progress_{0};  ///< of anything
-  std::atomic<std::uint64_t> busy_{0};                  ///< threads inside
-  std::atomic<bool> stopping_{false};
   // guarded
   base::Locked<State> state_;
-  std::condition_variable idle_;
 };
 
 }  // namespace lazyvol::fetch

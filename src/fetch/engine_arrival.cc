@@ -7,7 +7,7 @@
 namespace lazyvol::fetch {
 
 Flow Engine::attempt_started(Attempt& attempt, const ReadStart& start) {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   Effects fx;
   Flow flow = Flow::abort;
   {
@@ -64,7 +64,7 @@ bool Engine::open_block(Attempt& attempt) {
 }
 
 void Engine::block_complete(Attempt& attempt) {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   Effects fx;
   auto buffer = std::exchange(attempt.buffer, nullptr);
   const std::uint64_t block = attempt.block++;

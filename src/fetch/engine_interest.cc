@@ -24,7 +24,7 @@ std::optional<Error> Engine::refusal(const State& state, ContentImpl& content) c
 
 void Engine::read_missing(std::shared_ptr<ContentImpl> content, std::vector<Piece> missing,
                           std::size_t total, RequestContext ctx, Content::ReadDone done) {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   if (ctx.stop.stop_requested()) {
     Counters::add(counters_->cancelled);
     return done(Error{Code::cancelled, "interrupted"});
@@ -59,7 +59,7 @@ void Engine::read_missing(std::shared_ptr<ContentImpl> content, std::vector<Piec
                 [self = shared_from_this(), content, weak = std::weak_ptr<PendingRead>(read)] {
                   auto waiting = weak.lock();
                   if (!waiting) return;
-                  Activity inside(*self);
+                  Activity inside(self->occupancy_);
                   self->detach(*content, waiting);
                   waiting->fail(Error{Code::cancelled, "interrupted"});
                 });
@@ -174,13 +174,13 @@ std::shared_ptr<Request> Engine::split(State& state, const std::shared_ptr<Reque
 }
 
 void Engine::want(std::shared_ptr<WantOp> op) {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   if (op->context.stop.stop_possible()) {
     op->on_stop.emplace(op->context.stop,
                         [self = shared_from_this(), weak = std::weak_ptr<WantOp>(op)] {
                           auto waiting = weak.lock();
                           if (!waiting) return;
-                          Activity inside(*self);
+                          Activity inside(self->occupancy_);
                           self->cancel_want(waiting);
                         });
   }

@@ -23,7 +23,7 @@ milliseconds since(base::Monotonic from, base::Monotonic now) {
 }  // namespace
 
 void Engine::attempt_done(std::shared_ptr<Attempt> attempt, Status status) {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   Effects fx;
   {
     auto state = state_.lock();
@@ -110,6 +110,7 @@ void Engine::retry_or_fail(State& state, const std::shared_ptr<Request>& request
   }
   state.last_error = error;
   const net::RetryPolicy policy{.max_retries = options_.io_retries,
+                                .first_delay = options_.first_retry_delay,
                                 .deadline = options_.io_timeout};
   const double random = std::uniform_real_distribution<double>(0.0, 1.0)(state.rng);
   const auto delay =
@@ -189,7 +190,7 @@ milliseconds Engine::tick_interval() const {
 }
 
 void Engine::tick() {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   Effects fx;
   {
     auto state = state_.lock();

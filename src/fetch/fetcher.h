@@ -28,8 +28,9 @@ struct FetchEnvironment {
 struct FetchOptions {
   std::chrono::milliseconds io_timeout{10'000};
   std::uint32_t io_retries = 10;
-  std::uint64_t max_request_bytes = 8ULL << 20;  ///< of one coalesced range request
-  std::uint32_t max_requests = 16;               ///< range requests in flight
+  std::chrono::milliseconds first_retry_delay{100};  ///< doubles with each retry (net/retry.h)
+  std::uint64_t max_request_bytes = 8ULL << 20;      ///< of one coalesced range request
+  std::uint32_t max_requests = 16;                   ///< range requests in flight
   std::uint64_t max_readahead = 64ULL << 20;
   bool readahead = true;
 };
@@ -41,7 +42,9 @@ struct FetchStats {
   std::uint64_t retries = 0, failures = 0, stale = 0, cancelled = 0, whole_fetches = 0;
   std::uint64_t readahead_bytes = 0;
   std::uint64_t unstored_blocks = 0;  ///< that the cache refused, or was too slow for
-  std::uint64_t in_flight_requests = 0, in_flight_bytes = 0, waiting_reads = 0;  ///< gauges
+  /// Gauges. The bytes are also those that the cache did not take, which live on, within a quarter
+  /// of the memory, while their content is open.
+  std::uint64_t in_flight_requests = 0, in_flight_bytes = 0, waiting_reads = 0;
   std::uint64_t peak_bytes = 0;  ///< the most that in_flight_bytes ever was
 };
 
@@ -105,7 +108,8 @@ class Fetcher {
   virtual const FetchOptions& options() const = 0;
   virtual FetchStats stats() const = 0;
   /// Cancels everything under way, stores the blocks that have arrived, and waits until no callback
-  /// can come any more. Idempotent.
+  /// can come any more. The source then keeps nothing alive, whichever sinks it still holds.
+  /// Idempotent; not from a callback.
   virtual void stop() = 0;
 };
 

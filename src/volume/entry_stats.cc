@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "volume/source_callback.h"
+
 namespace lazyvol::volume {
 
 void EntryStats::ensure(NodeId parent, const cache::StoredEntry& entry, const RequestContext& ctx,
@@ -96,15 +98,16 @@ void EntryStats::start(const std::shared_ptr<Flight>& flight) {
   }
   flight->asked_wall_ns = core_->env.clock.wall_ns();
   ++core_->counters.stats;
-  core_->source->stat(
-      *std::move(path), core_->shared_context(flight->ctx, is_exact(flight->before)),
-      [self = shared_from_this(), flight](Result<RemoteEntry> answer) {
-        const bool handed_over = self->core_->on_worker(
-            [self, flight, answer = std::move(answer)] { self->arrived(flight, answer); });
-        if (!handed_over) {
-          self->complete(flight, Error{Code::cancelled, "the volume is stopping"});
-        }
-      });
+  auto done = [self = shared_from_this(), flight](Result<RemoteEntry> answer) {
+    const bool handed_over = self->core_->on_worker(
+        [self, flight, answer = std::move(answer)] { self->arrived(flight, answer); });
+    if (!handed_over) {
+      self->complete(flight, Error{Code::cancelled, "the volume is stopping"});
+    }
+  };
+  core_->source->stat(*std::move(path),
+                      core_->shared_context(flight->ctx, is_exact(flight->before)),
+                      source_callback<RemoteEntry>(flight->token, std::move(done)));
 }
 
 void EntryStats::arrived(const std::shared_ptr<Flight>& flight, Result<RemoteEntry> answer) {

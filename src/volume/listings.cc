@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "volume/source_callback.h"
 
 namespace lazyvol::volume {
 
@@ -60,16 +61,17 @@ void Listings::start(const std::shared_ptr<Flight>& flight) {
   flight->have_old = header->has_value();
   flight->asked_wall_ns = core_->env.clock.wall_ns();
   ++core_->counters.lists;
+  auto done = [self = shared_from_this(), flight](Result<Listing> listing) {
+    auto moved = std::make_shared<Result<Listing>>(std::move(listing));
+    const bool handed_over =
+        self->core_->on_worker([self, flight, moved] { self->arrived(flight, std::move(*moved)); });
+    if (!handed_over) {
+      self->complete(flight, Error{Code::cancelled, "the volume is stopping"});
+    }
+  };
   core_->source->list(*std::move(path), flight->have_old ? (*header)->validator : "",
                       core_->shared_context(flight->ctx, flight->have_old),
-                      [self = shared_from_this(), flight](Result<Listing> listing) {
-                        auto moved = std::make_shared<Result<Listing>>(std::move(listing));
-                        const bool handed_over = self->core_->on_worker(
-                            [self, flight, moved] { self->arrived(flight, std::move(*moved)); });
-                        if (!handed_over) {
-                          self->complete(flight, Error{Code::cancelled, "the volume is stopping"});
-                        }
-                      });
+                      source_callback<Listing>(flight->token, std::move(done)));
 }
 
 void Listings::arrived(const std::shared_ptr<Flight>& flight, Result<Listing> listing) {

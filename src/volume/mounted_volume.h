@@ -49,7 +49,8 @@ struct VolumeStats {
 class MountedVolume : public Volume {
  public:
   virtual VolumeStats stats() const = 0;
-  /// Fails what waits, stops readahead, and waits until no callback can come. Idempotent.
+  /// Fails what waits, stops readahead, and waits until no callback can come. The sources
+  /// then keep nothing alive, whatever they still hold. Idempotent; not from a callback.
   virtual void stop() = 0;
 };
 

@@ -10,6 +10,15 @@ namespace {
 /// An origin that fails so often in a row is down: the rest would wait for a deadline each.
 constexpr unsigned kGiveUpAfter = 16;
 
+bool all_cached(fetch::Content& content, std::uint64_t begin, std::uint64_t end) {
+  cache::CachedContent& cached = content.cached();
+  for (std::uint64_t block = cached.layout().block_of(begin);
+       block <= cached.layout().block_of(end - 1); ++block) {
+    if (!cached.has(block)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 struct Prefetcher::Step {
@@ -127,13 +136,15 @@ void Prefetcher::take(Step step) {
   }
 }
 
-/// Of one question or piece: gives up on an origin that is down.
-void Prefetcher::outcome(const Status& status) {
+/// Of one question or piece: gives up on an origin that is down. Questions about what is known
+/// already succeed while no piece comes, so the two are counted apart.
+void Prefetcher::outcome(const Status& status, unsigned State::*failures) {
   {
     auto state = state_.lock();
-    if (status.ok()) state->failures_in_a_row = 0;
+    unsigned& in_a_row = (*state).*failures;
+    if (status.ok()) in_a_row = 0;
     if (status.ok() || !is_transient(status.error().code)) return;
-    if (++state->failures_in_a_row < kGiveUpAfter) return;
+    if (++in_a_row < kGiveUpAfter) return;
   }
   finish(status.error().in("gave up after " + std::to_string(kGiveUpAfter) + " failures in a row"));
 }
@@ -152,23 +163,23 @@ void Prefetcher::list(NodeId directory) {
             ++state->progress.failures;
           }
         }
-        self->outcome(fresh.ok() ? Status() : Status(fresh.error()));
+        self->outcome(fresh.ok() ? Status() : Status(fresh.error()), &State::failed_questions);
         self->continue_later();
       });
 }
 
 void Prefetcher::know(NodeId parent, const cache::StoredEntry& entry) {
-  parts_.entry_stats->ensure(parent, entry, ctx_,
-                             [self = shared_from_this(), parent](const Result<KnownEntry>& known) {
-                               if (known.ok() && known->entry.remote.type == NodeType::file) {
-                                 self->add_file(parent, known->entry);
-                               } else if (!known.ok() && known.error().code != Code::not_found) {
-                                 ++self->state_.lock()->progress.failures;
-                               }
-                               --self->state_.lock()->questions;
-                               self->outcome(known.ok() ? Status() : Status(known.error()));
-                               self->continue_later();
-                             });
+  parts_.entry_stats->ensure(
+      parent, entry, ctx_, [self = shared_from_this(), parent](const Result<KnownEntry>& known) {
+        if (known.ok() && known->entry.remote.type == NodeType::file) {
+          self->add_file(parent, known->entry);
+        } else if (!known.ok() && known.error().code != Code::not_found) {
+          ++self->state_.lock()->progress.failures;
+        }
+        --self->state_.lock()->questions;
+        self->outcome(known.ok() ? Status() : Status(known.error()), &State::failed_questions);
+        self->continue_later();
+      });
 }
 
 void Prefetcher::add_file(NodeId parent, const cache::StoredEntry& entry) {
@@ -196,8 +207,10 @@ void Prefetcher::add_file(NodeId parent, const cache::StoredEntry& entry) {
 
 void Prefetcher::want(const std::shared_ptr<FileLeft>& file, std::uint64_t begin,
                       std::uint64_t end) {
+  const bool here =
+      all_cached(*file->content, begin, end);  // its success says nothing of the origin
   file->content->want(
-      begin, end, ctx_, [self = shared_from_this(), file, begin, end](const Status& status) {
+      begin, end, ctx_, [self = shared_from_this(), file, begin, end, here](const Status& status) {
         {
           auto state = self->state_.lock();
           --state->pieces;
@@ -211,7 +224,7 @@ void Prefetcher::want(const std::shared_ptr<FileLeft>& file, std::uint64_t begin
             ++(file->failed ? state->progress.failures : state->progress.files_done);
           }
         }
-        self->outcome(status);
+        if (!here || !status.ok()) self->outcome(status, &State::failed_pieces);
         self->report();
         self->continue_later();
       });

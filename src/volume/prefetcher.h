@@ -54,7 +54,7 @@ class Prefetcher : public std::enable_shared_from_this<Prefetcher> {
     std::deque<std::shared_ptr<FileLeft>> files;  // with pieces still to be asked for
     std::size_t questions = 0, pieces = 0;
     PrefetchProgress progress;
-    unsigned failures_in_a_row = 0;
+    unsigned failed_questions = 0, failed_pieces = 0;  // in a row
     base::Monotonic reported{};
     Done done;
   };
@@ -70,7 +70,7 @@ class Prefetcher : public std::enable_shared_from_this<Prefetcher> {
   void know(NodeId parent, const cache::StoredEntry& entry);
   void add_file(NodeId parent, const cache::StoredEntry& entry);
   void want(const std::shared_ptr<FileLeft>& file, std::uint64_t begin, std::uint64_t end);
-  void outcome(const Status& status);
+  void outcome(const Status& status, unsigned State::*failures);
   void continue_later();
   void report();
   void finish(Result<PrefetchProgress> result);

@@ -67,16 +67,12 @@ class AutoSource::Read final : public Transfer {
 AutoSource::AutoSource() : thread_([this] { run(); }) {}
 
 AutoSource::~AutoSource() {
-  close();
-}
-
-void AutoSource::close() {
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
   }
   changed_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  thread_.join();
 }
 
 void AutoSource::put(const std::string& path, std::string bytes) {

@@ -33,9 +33,6 @@ class AutoSource final : public Source {
   std::function<Behaviour(const ReadRequest&)> script;
 
   AutoSource();
-  /// Serves no more. Call it before the last owner may be the serving thread itself, whose sinks
-  /// hold the source.
-  void close();
   ~AutoSource() override;
   /// What was not put is answered with not_found.
   void put(const std::string& path, std::string bytes);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <thread>
 
+#include "base/locked.h"
 #include "fetch/fetcher.h"
 #include "manual_source.h"
 #include "rig.h"
@@ -146,9 +147,9 @@ TEST(Cancel, ClosingAReaderEndsItsReadahead) {
 }
 
 TEST(Cancel, RacesWithArrival) {
+  const std::string bytes = pattern(2 * kBlock);
   for (int round = 0; round < 200; ++round) {
     ManualRig rig;
-    const std::string bytes = pattern(2 * kBlock);
     auto content = rig.open("a", bytes);
     std::stop_source stop;
     auto answer = rig.read(content, 0, bytes.size(), until(stop));
@@ -186,6 +187,51 @@ TEST(Stop, AnswersAllThatWaitAndComesToRest) {
   rig.expect_at_rest();
   EXPECT_EQ(rig.read(content, 0, 1)->code(), Code::cancelled);
   rig.fetcher->stop();  // idempotent
+}
+
+/// Keeps what it was given, as a source may.
+class Hoarder final : public Source {
+ public:
+  ManualSource& inner() { return inner_; }
+  std::size_t hoarded() const { return sinks_.lock()->size(); }
+
+  SourceTraits traits() const override { return inner_.traits(); }
+  void list(std::string, std::string, RequestContext, ListDone) override {}
+  void stat(std::string, RequestContext, StatDone) override {}
+  std::shared_ptr<Transfer> read(ReadRequest request, std::shared_ptr<ReadSink> sink,
+                                 RequestContext ctx) override {
+    sinks_.lock()->push_back(sink);
+    return inner_.read(std::move(request), std::move(sink), std::move(ctx));
+  }
+
+ private:
+  ManualSource inner_;
+  base::Locked<std::vector<std::shared_ptr<ReadSink>>> sinks_;
+};
+
+TEST(Stop, LeavesNothingWithTheSource) {
+  const auto source = std::make_shared<Hoarder>();
+  const auto cache = std::make_shared<MemoryCache>();
+  const std::string bytes = pattern(2 * kBlock);
+  source->inner().put("a", bytes);
+  {
+    base::TimerQueue timer;
+    base::Workers disk("disk", 2);
+    const auto fetcher =
+        Fetcher::make(source, FetchEnvironment{cache, timer, disk}, ManualRig::defaults(), nullptr);
+    const auto content = fetcher->open(ManualRig::ref("a", bytes.size()));
+    Answer served(kBlock), stopped(kBlock);
+    content->read(0, served.out(), {}, served.done());
+    source->inner().next()->serve();
+    EXPECT_EQ(served.bytes(), bytes.substr(0, kBlock));
+    content->read(kBlock, stopped.out(), {}, stopped.done());
+    source->inner().next()->start();
+    fetcher->stop();
+    EXPECT_EQ(stopped.code(), Code::cancelled);
+  }
+  EXPECT_EQ(source->hoarded(), 2u);
+  EXPECT_EQ(source.use_count(), 1);
+  EXPECT_EQ(cache.use_count(), 1);
 }
 
 TEST(Stop, StoresWhatHasArrived) {

@@ -69,16 +69,12 @@ void ManualSource::Read::await_resumes(int count) {
 ManualSource::ManualSource() : canceller_([this] { end_stopped(); }) {}
 
 ManualSource::~ManualSource() {
-  close();
-}
-
-void ManualSource::close() {
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
   }
   changed_.notify_all();
-  if (canceller_.joinable()) canceller_.join();
+  canceller_.join();
 }
 
 void ManualSource::put(const std::string& path, std::string bytes) {

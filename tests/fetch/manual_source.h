@@ -47,9 +47,6 @@ class ManualSource final : public Source {
   };
 
   ManualSource();
-  /// Cancels no more. Call it before the last owner may be the cancelling thread itself, whose
-  /// sinks hold the source.
-  void close();
   ~ManualSource() override;
 
   void put(const std::string& path, std::string bytes);

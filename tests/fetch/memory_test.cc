@@ -28,6 +28,17 @@ TEST(BufferPool, CountsReservationsAndBuffers) {
   pool->release(9 * kBlock);
 }
 
+/// Blocks that a slow disk did not get to in time live on while their file is open, within their
+/// share of the memory: on a machine that is busy enough every disk is slow. All else goes.
+void await_rest_of_what_passed_the_disk_by(const Rig<AutoSource>& rig, std::uint64_t budget) {
+  eventually(
+      [&] {
+        const FetchStats s = rig.stats();
+        return s.in_flight_requests == 0 && s.waiting_reads == 0 && s.in_flight_bytes <= budget / 4;
+      },
+      "the gauges at what is kept");
+}
+
 TEST(Memory, IsNeverExceededBySixtyFourReadersOfASlowDisk) {
   constexpr std::uint64_t kBudget = 4 * kMiB;
   Rig<AutoSource> rig(Rig<AutoSource>::defaults(), kBudget);
@@ -47,11 +58,12 @@ TEST(Memory, IsNeverExceededBySixtyFourReadersOfASlowDisk) {
   for (std::uint64_t r = 0; r < 64; ++r) {
     readers.emplace_back([&, r] {
       ContentReader reader(content, rig.fetcher->options());
+      std::vector<std::byte> out(700'000);
       for (std::uint64_t i = 0; i < 8; ++i) {
-        const std::uint64_t at = (r * 8 + i) * 31'337 % (bytes.size() - 700'000);
-        Answer answer(700'000);
+        const std::uint64_t at = (r * 8 + i) * 31'337 % (bytes.size() - out.size());
+        Answer answer(out);
         reader.read(at, answer.out(), {}, answer.done());
-        if (answer.bytes() != bytes.substr(at, 700'000)) ++wrong;
+        if (answer.bytes() != part_of(bytes, at, out.size())) ++wrong;
       }
     });
   }
@@ -61,6 +73,8 @@ TEST(Memory, IsNeverExceededBySixtyFourReadersOfASlowDisk) {
   EXPECT_EQ(wrong, 0);
   EXPECT_LE(rig.stats().peak_bytes, kBudget);
   rig.cache->hold_stores(false);
+  await_rest_of_what_passed_the_disk_by(rig, kBudget);
+  content.reset();
   rig.await_rest();
 }
 
@@ -108,6 +122,10 @@ TEST(Memory, AHangingDiskIsPassedBy) {
   EXPECT_GT(rig.stats().unstored_blocks, 0u);
   EXPECT_LE(rig.stats().peak_bytes, 4 * kMiB);
   rig.cache->hold_stores(false);
+  await_rest_of_what_passed_the_disk_by(rig, 4 * kMiB);
+  EXPECT_GT(rig.stats().in_flight_bytes, 0u);
+  content.reset();
+  rig.await_rest();
 }
 
 }  // namespace

@@ -10,8 +10,10 @@ namespace {
 
 std::string read_all(ContentReader& reader, std::uint64_t size, std::size_t step) {
   std::string all;
+  all.reserve(size);
+  std::vector<std::byte> out(step);
   for (std::uint64_t at = 0; at < size; at += step) {
-    Answer answer(step);
+    Answer answer(out);
     reader.read(at, answer.out(), {}, answer.done());
     all += answer.bytes();
   }

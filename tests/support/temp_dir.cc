@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -58,11 +59,10 @@ std::string read_file(const std::filesystem::path& path) {
 
 std::string noise(std::size_t size, std::uint64_t seed) {
   std::mt19937_64 random(seed);
-  std::string out;
-  out.reserve(size + 8);
-  while (out.size() < size) {
+  std::string out(size + 8, '\0');
+  for (std::size_t at = 0; at < size; at += sizeof(std::uint64_t)) {
     const std::uint64_t word = random();
-    out.append(reinterpret_cast<const char*>(&word), sizeof word);
+    std::memcpy(out.data() + at, &word, sizeof word);
   }
   out.resize(size);
   return out;

@@ -1,4 +1,7 @@
 // What is served when the origin cannot be asked, and what is not.
+#include <any>
+#include <set>
+
 #include "volume_fixture.h"
 
 namespace lazyvol::testing {
@@ -138,6 +141,62 @@ TEST_F(OfflineTest, StopAnswersEveryoneWhoWaits) {
   source().release();
   stopper.join();
   EXPECT_EQ(stack().lookup(d, "f").error().code, Code::cancelled);
+}
+
+/// Keeps what it was given, as a source may.
+class Hoarder final : public Source {
+ public:
+  explicit Hoarder(std::shared_ptr<Source> inner) : inner_(std::move(inner)) {}
+  std::set<std::string> kinds() const {
+    std::set<std::string> kinds;
+    for (const auto& [kind, kept] : *hoard_.lock()) kinds.insert(kind);
+    return kinds;
+  }
+
+  SourceTraits traits() const override { return inner_->traits(); }
+  void list(std::string path, std::string known, RequestContext ctx, ListDone done) override {
+    keep("list", done);
+    inner_->list(std::move(path), std::move(known), std::move(ctx), std::move(done));
+  }
+  void stat(std::string path, RequestContext ctx, StatDone done) override {
+    keep("stat", done);
+    inner_->stat(std::move(path), std::move(ctx), std::move(done));
+  }
+  std::shared_ptr<Transfer> read(ReadRequest request, std::shared_ptr<ReadSink> sink,
+                                 RequestContext ctx) override {
+    keep("read", sink);
+    return inner_->read(std::move(request), std::move(sink), std::move(ctx));
+  }
+
+ private:
+  void keep(const char* kind, std::any what) { hoard_.lock()->emplace_back(kind, std::move(what)); }
+
+  const std::shared_ptr<Source> inner_;
+  base::Locked<std::vector<std::pair<std::string, std::any>>> hoard_;
+};
+
+TEST_F(OfflineTest, StopLeavesNothingWithTheSource) {
+  use_inexact_listings();  // so that it is asked for all: listings, descriptions, bytes
+  source().put("f", "x", "v1");
+  const auto hoarder = std::make_shared<Hoarder>(source_);
+  auto first =
+      std::make_unique<Stack>(dir_.path() / "cache", hoarder, clock_, model::MountOptions());
+  for (int life = 0; life < 2; ++life) {  // the second finds the cache's directory free
+    ASSERT_TRUE(first->open().ok());
+    const auto node = first->walk("f");
+    ASSERT_TRUE(node.ok());
+    auto file = first->open_file(node->attributes.id);
+    ASSERT_TRUE(file.ok());
+    const auto bytes = first->read(**file, 0, 10);
+    ASSERT_TRUE(bytes.ok());
+    EXPECT_EQ(*bytes, "x");
+    file->reset();
+    first->close();
+    clock_.advance(std::chrono::minutes(5));
+  }
+  first.reset();
+  EXPECT_EQ(hoarder->kinds(), (std::set<std::string>{"list", "read", "stat"}));
+  EXPECT_EQ(hoarder.use_count(), 1);
 }
 
 }  // namespace

@@ -200,6 +200,7 @@ void ScriptedSource::stat(std::string path, RequestContext ctx, StatDone done) {
 }
 
 void ScriptedSource::deliver(const ReadRequest& request, const std::shared_ptr<ReadSink>& sink) {
+  if (before_read) before_read();
   if (auto error = failure(Op::read, request.path)) return sink->on_done(*error);
   std::string bytes, validator;
   {

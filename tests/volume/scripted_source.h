@@ -47,6 +47,8 @@ class ScriptedSource final : public Source {
   /// While held, list and stat wait for release().
   void hold();
   void release();
+  /// Called on the reading thread before each read is answered. Set before use.
+  std::function<void()> before_read;
   /// Listings carry a validator and answer not_modified for it.
   void set_conditional(bool conditional) { state_.lock()->conditional = conditional; }
 

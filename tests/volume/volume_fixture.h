@@ -79,10 +79,11 @@ class VolumeTest : public ::testing::Test {
     return out;
   }
   /// Waits until what is on the workers now has run, notifications included.
-  void settle() {
+  void settle() { settle(stack_->work()); }
+  static void settle(base::Workers& work) {
     for (int i = 0; i < 4; ++i) {
       Answer<int> passed;
-      stack_->work().submit([done = passed.done()] { done(0); });
+      work.submit([done = passed.done()] { done(0); });
       (void)passed.get();
     }
   }

@@ -77,6 +77,23 @@ TEST_F(WalkersTest, PrefetchGivesUpOnAnOriginThatIsDown) {
   EXPECT_LT(source().count(Op::read), 100U);
 }
 
+/// Between two failures the walk goes on with names that are known and files that are cached.
+TEST_F(WalkersTest, PrefetchGivesUpWhenFailuresComeOneByOne) {
+  source().put_directory("d");
+  for (int i = 0; i < 200; ++i) source().put("d/" + std::to_string(i), "x", "v1");
+  model::MountOptions options;
+  options.io_retries = 0;
+  open(options);
+  for (int i = 0; i < 200; i += 2) EXPECT_EQ(content(id_of("d/" + std::to_string(i))), "x");
+  await([&] { return stack().cache().stats().stored_blocks == 100; });
+  source().before_read = [&work = stack().work()] { settle(work); };
+  source().fail_all(Code::unreachable);
+  const auto done = stack().prefetch("d");
+  ASSERT_FALSE(done.ok());
+  EXPECT_EQ(done.error().code, Code::unreachable);
+  EXPECT_LT(source().count(Op::read), 150U);
+}
+
 TEST_F(WalkersTest, PathsThatAreNotThere) {
   source().put("f", "x", "v1");
   open();

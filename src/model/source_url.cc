@@ -108,6 +108,7 @@ Status check_authority(std::string_view authority) {
 
 /// The path of a URL as typed, with what may not stand there encoded.
 Result<std::string> url_path(std::string_view tail) {
+  if (tail.find('\0') != std::string_view::npos) return bad("SOURCE contains a NUL byte");
   if (tail.find_first_of("?#") != std::string_view::npos) {
     return bad("SOURCE must not have a query or fragment (in a name write ? as %3F, # as %23)");
   }

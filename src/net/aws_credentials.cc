@@ -48,8 +48,7 @@ struct AwsCredentials::Impl : std::enable_shared_from_this<Impl> {
 
   bool files_changed(State& now) const {
     now.next_look = base::system_clock().now() + kBetweenLooks;
-    return AwsConfig::stamps(options.environment) != now.stamps ||
-           (options.file && options.file->current() != now.identity);
+    return AwsConfig::stamps(options.environment) != now.stamps || identity_now() != now.identity;
   }
 
   /// Whether to look for keys to replace those at hand: a file has changed, or they end soon. True
@@ -64,55 +63,72 @@ struct AwsCredentials::Impl : std::enable_shared_from_this<Impl> {
 
   /// Blocks: for the pool.
   Result<AwsKeys> find() {
-    if (options.file) {
-      options.file->reload();
-      const auto identity = options.file->current();
-      if (!identity->access_key_id.empty()) {
-        return AwsKeys{
-            identity->access_key_id, identity->secret_access_key, identity->session_token, {}};
-      }
+    const auto identity = options.file ? options.file->current() : nullptr;
+    if (identity && !identity->access_key_id.empty()) {
+      return AwsKeys{
+          identity->access_key_id, identity->secret_access_key, identity->session_token, {}};
     }
     return find_aws_keys(options.environment, options.profile, http);
   }
 
-  void look_on_pool() {
-    const bool taken = blocking.submit([self = shared_from_this()] {
-      const auto stamps = AwsConfig::stamps(self->options.environment);
-      auto found = self->find();
-      self->found(std::move(found), stamps);
-    });
+  /// After state.looking was set. `anyway`: also when no file has changed and somebody looked a
+  /// moment ago.
+  void look_on_pool(bool anyway) {
+    const bool taken = blocking.submit([self = shared_from_this(), anyway] { self->look(anyway); });
     if (!taken) found(Error{Code::cancelled, "shutting down"}, {});
   }
 
-  void found(Result<AwsKeys> result, std::vector<std::optional<FileStamp>> stamps) {
-    std::vector<Done> answered;
-    Result<Keys> answer = Keys();
-    {
+  void look(bool anyway) {
+    if (options.file) options.file->reload();
+    auto stamps = AwsConfig::stamps(options.environment);
+    if (!anyway) {
       auto now = state.lock();
-      now->looking = false;
-      now->stamps = std::move(stamps);
-      if (options.file) now->identity = options.file->current();
-      now->next_look = base::system_clock().now() + kBetweenLooks;
-      if (result.ok()) {
-        if (!now->keys || !(*now->keys == *result)) {
-          now->keys = std::make_shared<const AwsKeys>(*std::move(result));
-        }
-        now->failure.reset();
-        // Who gave out keys that end soon has no others yet.
-        const bool soon = seconds_left(*now->keys) <= kRenewBeforeEnd;
-        const seconds pause = soon && usable(*now) ? kKeysEndSoon : kBetweenEqualLooks;
-        now->no_look_before = base::system_clock().now() + pause;
-      } else {
-        now->failure = result.error();
-        now->no_look_before = base::system_clock().now() + kBetweenEqualLooks;
-        if (now->keys && result.error().code != Code::cancelled) {
-          base::log_warn("AWS keys could not be renewed: {}", result.error().message);
-        }
+      const bool changed = stamps != now->stamps || identity_now() != now->identity;
+      if (!changed && base::system_clock().now() < now->no_look_before) {
+        now->looking = false;
+        return answer(std::move(now));
       }
-      answer = answer_of(*now);
-      answered.swap(now->waiting);
     }
-    for (const Done& done : answered) done(answer);
+    auto result = find();
+    found(std::move(result), std::move(stamps));
+  }
+
+  std::shared_ptr<const HttpIdentity> identity_now() const {
+    return options.file ? options.file->current() : nullptr;
+  }
+
+  /// Answers everybody who waits, with the lock released.
+  void answer(base::Locked<State>::Guard now) const {
+    const Result<Keys> result = answer_of(*now);
+    std::vector<Done> answered;
+    answered.swap(now->waiting);
+    now.unlock();
+    for (const Done& done : answered) done(result);
+  }
+
+  void found(Result<AwsKeys> result, std::vector<std::optional<FileStamp>> stamps) {
+    auto now = state.lock();
+    now->looking = false;
+    now->stamps = std::move(stamps);
+    now->identity = identity_now();
+    now->next_look = base::system_clock().now() + kBetweenLooks;
+    if (result.ok()) {
+      if (!now->keys || !(*now->keys == *result)) {
+        now->keys = std::make_shared<const AwsKeys>(*std::move(result));
+      }
+      now->failure.reset();
+      // Who gave out keys that end soon has no others yet.
+      const bool soon = seconds_left(*now->keys) <= kRenewBeforeEnd;
+      const seconds pause = soon && usable(*now) ? kKeysEndSoon : kBetweenEqualLooks;
+      now->no_look_before = base::system_clock().now() + pause;
+    } else {
+      now->failure = result.error();
+      now->no_look_before = base::system_clock().now() + kBetweenEqualLooks;
+      if (now->keys && result.error().code != Code::cancelled) {
+        base::log_warn("AWS keys could not be renewed: {}", result.error().message);
+      }
+    }
+    answer(std::move(now));
   }
 
   Result<Keys> answer_of(const State& now) const {
@@ -150,7 +166,7 @@ std::optional<AwsCredentials::Keys> AwsCredentials::ready() {
     answer = now->keys;
     start = impl_->begin_replacing(*now);
   }
-  if (start) impl_->look_on_pool();
+  if (start) impl_->look_on_pool(true);
   return answer;
 }
 
@@ -172,29 +188,26 @@ void AwsCredentials::get(Done done) {
       answer = impl_->answer_of(*now);
     }
   }
-  if (start) impl_->look_on_pool();
+  if (start) impl_->look_on_pool(true);
   if (answer) done(*std::move(answer));
 }
 
 void AwsCredentials::renew(Keys refused, Done done) {
   bool start = false;
-  std::optional<Keys> answer;
   {
     auto now = impl_->state.lock();
-    const bool was_looking = now->looking;
-    // A file that has changed is read whenever the last look was.
-    if (!now->looking && !now->closed && impl_->files_changed(*now)) now->no_look_before = {};
-    if (impl_->options.anonymous || now->closed || now->keys != refused || !impl_->begin(*now)) {
-      answer = now->keys;
-    } else {
-      start = !was_looking;
-      // With nothing better at hand the refusal stands: a failed look must not hide it.
-      now->waiting.push_back(
-          [refused, done](Result<Keys> keys) { done(keys.ok() ? *std::move(keys) : refused); });
+    if (impl_->options.anonymous || now->closed || now->keys != refused) {
+      auto keys = now->keys;
+      now.unlock();
+      return done(std::move(keys));
     }
+    start = !std::exchange(now->looking, true);
+    // With nothing better at hand the refusal stands: a failed look must not hide it.
+    now->waiting.push_back([refused, done = std::move(done)](Result<Keys> keys) {
+      done(keys.ok() ? *std::move(keys) : refused);
+    });
   }
-  if (start) impl_->look_on_pool();
-  if (answer) done(*std::move(answer));
+  if (start) impl_->look_on_pool(false);
 }
 
 void AwsCredentials::close() {

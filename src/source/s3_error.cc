@@ -99,8 +99,11 @@ std::string clock_hint(const net::HttpHead& head, std::int64_t now_s) {
                      off < 0 ? "behind" : "ahead of");
 }
 
+// AWS calls the request invalid, Ceph the argument; a reader asks for nothing else about
+// encryption.
 bool is_sse_c(const std::string& code, const std::string& message) {
-  return code == "InvalidRequest" && message.find("ncryption") != std::string::npos;
+  return (code == "InvalidRequest" || code == "InvalidArgument") &&
+         message.find("ncryption") != std::string::npos;
 }
 
 }  // namespace

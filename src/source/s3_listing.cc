@@ -198,10 +198,11 @@ void S3DirectoryBuilder::add_object(const S3Page::Object& object, RemoteEntry& e
   constexpr std::int64_t kMostSeconds = 9'000'000'000;  // year 2255: nanoseconds fit into 63 bits
   entry.size = object.size;
   const bool dated = object.mtime_s && *object.mtime_s < kMostSeconds;
-  if (dated) entry.mtime_ns = *object.mtime_s * 1'000'000'000;
+  if (!dated) return;  // stat() will tell
+  entry.mtime_ns = *object.mtime_s * 1'000'000'000;
   if (is_usable_etag(object.etag)) {
     entry.validator = fmt::format("e:{}-{}", object.size, object.etag);
-  } else if (dated) {
+  } else {
     entry.validator = mtime_validator(*object.mtime_s, object.size);
     entry.settled = now_s_ - *object.mtime_s >= kSettleSeconds;
   }

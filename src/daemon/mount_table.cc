@@ -42,6 +42,7 @@ Status MountTable::mount(const MountRequest& request) {
   LAZYVOL_TRY_ASSIGN(const auto url, model::parse_source_url(request.source));
   LAZYVOL_TRY(check_mountpoint(request.mountpoint));
   std::string name = url.canonical();
+  if (!request.options.endpoint.empty()) name += " endpoint=" + request.options.endpoint;
   if (!request.options.subdir.empty()) name += " subdir=" + request.options.subdir;
   hide_what_is_gone(request.mountpoint);
   LAZYVOL_TRY_ASSIGN(MountPtr mount, reserve(request, name));
@@ -97,7 +98,7 @@ Result<MountTable::MountPtr> MountTable::reserve(const MountRequest& request,
   for (int copy = 2; taken(mount->volume_name); ++copy) {
     mount->volume_name = fmt::format("{} copy={}", volume_name, copy);
   }
-  mount->source = volume_name.substr(0, volume_name.find(" subdir="));
+  mount->source = volume_name.substr(0, volume_name.find(' '));
   state->mounts.emplace(request.mountpoint, mount);
   return mount;
 }

@@ -141,6 +141,17 @@ Status set_layout(std::string& field, std::string_view text) {
   return {};
 }
 
+/// It becomes part of a host name.
+Status set_region(std::string& field, std::string_view text) {
+  const bool fits = std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+  });
+  if (!fits) return bad("a region has letters, digits, '-' and '_' only");
+  field = text;
+  return {};
+}
+
 /// A number from 1, or the name of a tag: what may stand in revisions/N and tags/NAME.
 Status set_revision(std::string& field, std::string_view text) {
   constexpr std::size_t kLongest = 128;
@@ -288,6 +299,16 @@ const std::vector<Option>& table() {
                      set_path(o.credentials, text)),
       LAZYVOL_OPTION("ca-cert", "FILE", "PEM file of certificate authorities to trust", ca_cert,
                      set_path(o.ca_cert, text)),
+      LAZYVOL_OPTION("endpoint", "URL", "the S3 service, unless AWS", endpoint,
+                     set_path(o.endpoint, text)),
+      LAZYVOL_OPTION("region", "NAME", "the region of the S3 bucket", region,
+                     set_region(o.region, text)),
+      LAZYVOL_OPTION("profile", "NAME", "the AWS profile whose keys sign", profile,
+                     set_path(o.profile, text)),
+      LAZYVOL_OPTION("force-path-style", "yes|no", "the S3 bucket stands in the path of its URLs",
+                     force_path_style, set(o.force_path_style, text)),
+      LAZYVOL_FLAG("requester-pays", "agree to pay for reading the S3 bucket", requester_pays),
+      LAZYVOL_FLAG("no-sign-request", "read the S3 bucket anonymously", no_sign_request),
       LAZYVOL_OPTION("subdir", "PATH", "mount only this directory of the volume", subdir,
                      set_subdir(o.subdir, text)),
       LAZYVOL_OPTION("uid", "ID", "owner of everything", uid, set_owner(o.uid, text)),
@@ -330,9 +351,9 @@ bool ignored(std::string_view name) {
 }
 
 bool is_secret(std::string_view name) {
-  constexpr std::array<std::string_view, 8> names = {"username",      "password",         "passwd",
-                                                     "pass",          "bearer-token",     "token",
-                                                     "access-key-id", "secret-access-key"};
+  constexpr std::array<std::string_view, 9> names = {
+      "username",      "password",          "passwd",       "pass", "bearer-token", "token",
+      "access-key-id", "secret-access-key", "session-token"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 

@@ -33,7 +33,13 @@ struct MountOptions {
   std::vector<std::string> mirror;                    ///< URLs that hold the same published volume
   std::string credentials;                            ///< path of a TOML file, mode 0600
   std::string ca_cert;                                ///< path of a PEM file of trusted CAs
-  std::string subdir;                                 ///< mount only this directory of the volume
+  std::string endpoint;                               ///< s3: URL of the service; empty = AWS
+  std::string region;                                 ///< s3: empty = as AWS's settings say
+  std::string profile;                   ///< s3: of AWS's settings; empty = as they say
+  std::optional<bool> force_path_style;  ///< s3: the bucket in the path, not in the host
+  bool requester_pays = false;           ///< s3: the reader agrees to pay
+  bool no_sign_request = false;          ///< s3: anonymous
+  std::string subdir;                    ///< mount only this directory of the volume
   std::optional<std::uint32_t> uid, gid, file_mode, dir_mode;
   bool allow_other = false;
   bool default_permissions = true;

@@ -10,7 +10,8 @@
 namespace lazyvol::model {
 namespace {
 
-constexpr std::string_view kKnown = "http://, https://, file:///path or an absolute path";
+constexpr std::string_view kKnown =
+    "http://, https://, s3://bucket/prefix, file:///path or an absolute path";
 
 Error bad(std::string message) {
   return Error{Code::invalid_argument, std::move(message)};
@@ -105,6 +106,25 @@ Status check_authority(std::string_view authority) {
   return {};
 }
 
+/// The path of a URL as typed, with what may not stand there encoded.
+Result<std::string> url_path(std::string_view tail) {
+  if (tail.find('\0') != std::string_view::npos) return bad("SOURCE contains a NUL byte");
+  if (tail.find_first_of("?#") != std::string_view::npos) {
+    return bad("SOURCE must not have a query or fragment (in a name write ? as %3F, # as %23)");
+  }
+  LAZYVOL_TRY_ASSIGN(const std::string decoded, percent_decode(tail));
+  if (has_dot_component(decoded)) return bad("the path of SOURCE must not contain '.' or '..'");
+  std::string path;
+  for (const char c : tail) {
+    if (is_path_char(c))
+      path.push_back(c);
+    else
+      append_encoded(path, c);
+  }
+  if (path.empty()) path = "/";
+  return path;
+}
+
 Result<SourceUrl> parse_http(std::string scheme, std::string_view rest) {
   const auto end = rest.find_first_of("/?#");
   const auto authority = rest.substr(0, end);
@@ -115,19 +135,30 @@ Result<SourceUrl> parse_http(std::string scheme, std::string_view rest) {
         "the option credentials=");
   }
   LAZYVOL_TRY(check_authority(authority));
-  if (tail.find_first_of("?#") != std::string_view::npos) {
-    return bad("SOURCE must not have a query or fragment (in a name write ? as %3F, # as %23)");
-  }
-  LAZYVOL_TRY_ASSIGN(const std::string decoded, percent_decode(tail));
-  if (has_dot_component(decoded)) return bad("the path of SOURCE must not contain '.' or '..'");
   SourceUrl url{std::move(scheme), lower(authority), {}};
-  for (const char c : tail) {
-    if (is_path_char(c))
-      url.path.push_back(c);
-    else
-      append_encoded(url.path, c);
+  LAZYVOL_TRY_ASSIGN(url.path, url_path(tail));
+  return url;
+}
+
+Result<SourceUrl> parse_s3(std::string_view rest) {
+  const auto end = std::min(rest.find_first_of("/?#"), rest.size());
+  const auto bucket = rest.substr(0, end);
+  if (bucket.find_first_of("@:") != std::string_view::npos) {
+    return bad(
+        "SOURCE names the bucket only (s3://bucket/prefix): keys belong into a file named by the "
+        "option credentials=, a server into endpoint=");
   }
-  if (url.path.empty()) url.path = "/";
+  constexpr std::size_t kLongestBucket = 255;  // of the oldest; AWS allows 63 today
+  const bool fits = std::all_of(bucket.begin(), bucket.end(), [](char c) {
+    return is_alnum(c) || c == '-' || c == '.' || c == '_';
+  });
+  if (bucket.empty()) return bad("SOURCE lacks a bucket (for example s3://bucket/prefix)");
+  if (!fits || bucket.front() == '.' || bucket.front() == '-' || bucket.size() > kLongestBucket) {
+    return bad("the bucket in SOURCE is not a name that a bucket may have");
+  }
+  SourceUrl url{"s3", std::string(bucket), {}};
+  LAZYVOL_TRY_ASSIGN(url.path, url_path(rest.substr(end)));
+  if (!url.path.ends_with('/')) url.path.push_back('/');
   return url;
 }
 
@@ -162,6 +193,7 @@ bool is_scheme(std::string_view text) {
 std::string SourceUrl::canonical() const {
   if (scheme == "file") return "file://" + percent_encode_path(path);
   std::string_view host = authority;
+  if (scheme == "s3") return fmt::format("s3://{}{}", authority, path);
   const std::string_view default_port = scheme == "https" ? ":443" : ":80";
   if (host.ends_with(default_port)) host.remove_suffix(default_port.size());
   return fmt::format("{}://{}{}", scheme, host, path);
@@ -179,6 +211,7 @@ Result<SourceUrl> parse_source_url(std::string_view text) {
   const auto rest = text.substr(colon + 3);
   if (scheme == "http" || scheme == "https") return parse_http(std::move(scheme), rest);
   if (scheme == "file") return parse_file(rest);
+  if (scheme == "s3") return parse_s3(rest);
   return bad(fmt::format("unknown scheme '{}' in SOURCE (known: {})", scheme, kKnown));
 }
 

@@ -10,9 +10,11 @@ namespace lazyvol::model {
 
 /// A parsed SOURCE. For "/path" and "file:///path" the scheme is "file".
 struct SourceUrl {
-  std::string scheme;     ///< lower case: file, http, https
-  std::string authority;  ///< "host", "host:port", "[::1]:80"; lower case; never user information
-  std::string path;       ///< file: the decoded absolute path; http: as typed, starts with '/'
+  std::string scheme;     ///< lower case: file, http, https, s3
+  std::string authority;  ///< "host", "host:port", "[::1]:80"; lower case; never user information;
+                          ///< s3: the bucket as typed
+  std::string path;       ///< file: the decoded absolute path; http: as typed, starts with '/';
+                          ///< s3: likewise and ends with '/'
   bool operator==(const SourceUrl&) const = default;
 
   /// Normal form, without credentials: names the volume in logs, /proc/mounts and the index.

@@ -29,13 +29,16 @@ struct Key {
   Field field;
   bool is_path;
 };
-constexpr std::array<Key, 6> kKeys = {{
+constexpr std::array<Key, 9> kKeys = {{
     {"username", &HttpIdentity::username, false},
     {"password", &HttpIdentity::password, false},
     {"bearer-token", &HttpIdentity::bearer_token, false},
     {"ca-cert", &HttpIdentity::ca_cert_path, true},
     {"client-cert", &HttpIdentity::client_cert_path, true},
     {"client-key", &HttpIdentity::client_key_path, true},
+    {"access-key-id", &HttpIdentity::access_key_id, false},
+    {"secret-access-key", &HttpIdentity::secret_access_key, false},
+    {"session-token", &HttpIdentity::session_token, false},
 }};
 
 /// Levenshtein's distance; names are short.
@@ -90,6 +93,12 @@ std::string_view conflict(const HttpIdentity& identity) {
   }
   if (identity.client_cert_path.empty() && !identity.client_key_path.empty()) {
     return "client-key without client-cert";
+  }
+  if (identity.access_key_id.empty() != identity.secret_access_key.empty()) {
+    return "access-key-id and secret-access-key belong together";
+  }
+  if (identity.access_key_id.empty() && !identity.session_token.empty()) {
+    return "session-token without access-key-id";
   }
   return {};
 }

@@ -10,10 +10,11 @@
 namespace lazyvol::net {
 
 /// Reads `credentials=FILE` (keys username, password, bearer-token, ca-cert, client-cert,
-/// client-key; paths in it are relative to the file). The file must belong to the reading user (or
-/// root) and have no permission for group and others. Where it gives neither a username nor a
-/// token, or where there is no file, ~/.netrc is used if it exists with the same owner and mode
-/// rules. Thread-safe. Secrets never appear in any message.
+/// client-key, access-key-id, secret-access-key, session-token; paths in it are relative to the
+/// file). The file must belong to the reading user (or root) and have no permission for group and
+/// others. Where it gives neither a username nor a token, or where there is no file, ~/.netrc is
+/// used if it exists with the same owner and mode rules. Thread-safe. Secrets never appear in any
+/// message.
 class Credentials {
  public:
   /// `path` empty: no file; `ca_cert_path` as from the option, wins over the file's.

@@ -36,6 +36,22 @@ bool is_secret(std::string_view name) {
 
 }  // namespace
 
+std::string_view method_name(HttpRequest::Method method) {
+  switch (method) {
+    case HttpRequest::Method::get:
+      return "GET";
+    case HttpRequest::Method::head:
+      return "HEAD";
+    case HttpRequest::Method::put:
+      return "PUT";
+    case HttpRequest::Method::post:
+      return "POST";
+    case HttpRequest::Method::del:
+      return "DELETE";
+  }
+  return "?";
+}
+
 template <class T>
 void CurlTransfer::set(CURLoption option, T value) {
   if (set_code_ == CURLE_OK) set_code_ = curl_easy_setopt(easy_.get(), option, value);
@@ -76,7 +92,10 @@ Status CurlTransfer::prepare() {
 
 bool CurlTransfer::add_header(const std::string& name, const std::string& value) {
   // "Name;" is libcurl's way to send a field without a value.
-  const std::string line = value.empty() ? name + ";" : name + ": " + value;
+  return add_line(value.empty() ? name + ";" : name + ": " + value);
+}
+
+bool CurlTransfer::add_line(const std::string& line) {
   curl_slist* longer = curl_slist_append(headers_.get(), line.c_str());
   if (longer == nullptr) return false;
   (void)headers_.release();
@@ -146,12 +165,34 @@ void CurlTransfer::set_credentials() {
   }
 }
 
+void CurlTransfer::set_method() {
+  const HttpRequest& request = pending_->request;
+  switch (request.method) {
+    case HttpRequest::Method::get:
+      return set(CURLOPT_HTTPGET, 1L);
+    case HttpRequest::Method::head:
+      return set(CURLOPT_NOBODY, 1L);
+    case HttpRequest::Method::del:
+      set(CURLOPT_HTTPGET, 1L);
+      return set(CURLOPT_CUSTOMREQUEST, "DELETE");
+    case HttpRequest::Method::put:
+    case HttpRequest::Method::post:
+      // The body stays where it is: it must live as long as the transfer, and does.
+      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+      set(CURLOPT_POSTFIELDS, request.body.c_str());
+      if (request.method == HttpRequest::Method::put) set(CURLOPT_CUSTOMREQUEST, "PUT");
+      // No waiting for "100 Continue": few servers send it.
+      if (!add_line("Expect:")) set_code_ = CURLE_OUT_OF_MEMORY;
+      return;
+  }
+}
+
 void CurlTransfer::set_request() {
   const HttpRequest& request = pending_->request;
   set(CURLOPT_URL, pending_->target.text.c_str());
   set(CURLOPT_PATH_AS_IS, 1L);
   set(CURLOPT_FOLLOWLOCATION, 0L);  // the engine does, for each server has its own limits and trust
-  set(request.method == HttpRequest::Method::head ? CURLOPT_NOBODY : CURLOPT_HTTPGET, 1L);
+  set_method();
   if (request.range) {
     const auto [first, length] = *request.range;
     set(CURLOPT_RANGE, fmt::format("{}-{}", first, first + length - 1).c_str());

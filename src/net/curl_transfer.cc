@@ -87,7 +87,8 @@ std::size_t CurlTransfer::on_header(std::string_view line) {
 bool CurlTransfer::on_head_complete() {
   HttpHead& head = parser_.head();
   const std::string* location = head.headers.find("location");
-  if (is_redirect(head.status) && location != nullptr) {
+  const bool follow = pending_->request.follow_redirects;
+  if (follow && is_redirect(head.status) && location != nullptr) {
     redirect_ = *location;
     return true;
   }

@@ -78,8 +78,10 @@ class CurlTransfer {
   void set_connection();
   void set_trust();
   void set_credentials();
+  void set_method();
   void set_request();
   bool add_header(const std::string& name, const std::string& value);
+  bool add_line(const std::string& line);
   bool may_see_credentials() const;
 
   std::unique_ptr<PendingRequest> pending_;

@@ -58,7 +58,7 @@ class BodyFetch final : public HttpSink, public std::enable_shared_from_this<Bod
     if (!wanted() || encoded || length_text == nullptr) return Flow::proceed;
     std::uint64_t length = 0;
     std::from_chars(length_text->data(), length_text->data() + length_text->size(), length);
-    const bool has_body = request_.method == HttpRequest::Method::get && head.status != 304;
+    const bool has_body = request_.method != HttpRequest::Method::head && head.status != 304;
     return has_body && length > options_.max_body ? overflow() : Flow::proceed;
   }
 
@@ -66,11 +66,12 @@ class BodyFetch final : public HttpSink, public std::enable_shared_from_this<Bod
     constexpr std::size_t kMaxErrorPage = 64 * 1024;  // more is not read to keep the connection
     if (!wanted()) {
       skipped_ += data.size();
+      if (options_.explain && skipped_ <= kMaxErrorPage) keep(data);
       return skipped_ > kMaxErrorPage ? Flow::abort : Flow::proceed;
     }
     last_progress_ = base::system_clock().now();
     if (body_.bytes.size() + data.size() > options_.max_body) return overflow();
-    body_.bytes.append(reinterpret_cast<const char*>(data.data()), data.size());
+    keep(data);
     return Flow::proceed;
   }
 
@@ -96,8 +97,11 @@ class BodyFetch final : public HttpSink, public std::enable_shared_from_this<Bod
   }
 
   std::string what() const {
-    return fmt::format("{} {}", request_.method == HttpRequest::Method::head ? "HEAD" : "GET",
-                       redact_url(request_.url));
+    return fmt::format("{} {}", method_name(request_.method), redact_url(request_.url));
+  }
+
+  void keep(std::span<const std::byte> data) {
+    body_.bytes.append(reinterpret_cast<const char*>(data.data()), data.size());
   }
 
   Flow overflow() {
@@ -108,6 +112,7 @@ class BodyFetch final : public HttpSink, public std::enable_shared_from_this<Bod
   void attempt() {
     body_ = {};
     skipped_ = 0;
+    if (options_.submit) return options_.submit(request_, shared_from_this());
     (void)engine_.submit(request_, shared_from_this());  // never paused, so never resumed
   }
 
@@ -121,6 +126,7 @@ class BodyFetch final : public HttpSink, public std::enable_shared_from_this<Bod
       return finish(
           Error{Code::io_error, fmt::format("{}: unexpected HTTP status {}", what(), http_status)});
     }
+    if (options_.explain) return retry_or_finish(options_.explain(body_.head, body_.bytes));
     std::optional<milliseconds> retry_after;
     if (const std::string* value = body_.head.headers.find("retry-after")) {
       retry_after = parse_retry_after(*value, base::system_clock().wall_ns() / 1'000'000'000);

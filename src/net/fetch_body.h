@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/timer.h"
 #include "lazyvol/error.h"
@@ -26,6 +27,11 @@ struct FetchBodyOptions {
   /// credentials->current();`). Empty = never asked. Runs on the timer's thread; may read a small
   /// local file.
   std::function<std::shared_ptr<const HttpIdentity>()> refresh_identity;
+  /// Sends each attempt instead of HttpEngine::submit(), with the same contract.
+  std::function<void(HttpRequest, std::shared_ptr<HttpSink>)> submit;
+  /// Makes the error of a response of 400 and more from up to 64 KiB of its page. Empty =
+  /// http_status_error().
+  std::function<Error(const HttpHead&, std::string_view page)> explain;
 };
 
 using FetchBodyDone = std::function<void(Result<HttpBody>)>;

@@ -46,22 +46,30 @@ struct HttpIdentity {
   /// bundle alone.
   std::string ca_cert_path;
   std::string client_cert_path, client_key_path;  ///< PEM; the key may stand in the first file
+  /// Of s3 sources, which sign with them; the engine does not look at them.
+  std::string access_key_id, secret_access_key, session_token;
   bool use_netrc = false;  ///< ~/.netrc, per host, when there is no username and no token
 
   bool operator==(const HttpIdentity&) const = default;
 };
 
 struct HttpRequest {
-  enum class Method { get, head };
+  enum class Method { get, head, put, post, del };
   Method method = Method::get;
   std::string url;  ///< absolute, encoded, http or https, without user information
   std::vector<std::pair<std::string, std::string>> headers;  ///< extra request headers
   /// Range: bytes=first-(first+length-1). Encoded as identity always.
   std::optional<std::pair<std::uint64_t, std::uint64_t>> range;  ///< {first, length}
   bool accept_encoding = false;  ///< negotiate and decode (for metadata, never for bytes)
+  std::string body;              ///< of put and post
+  /// When false, a redirect is a response like any other: a signature holds for one host.
+  bool follow_redirects = true;
   std::shared_ptr<const HttpIdentity> identity;  ///< may be null
   RequestContext context;
 };
+
+/// "GET", "HEAD", … Static storage.
+std::string_view method_name(HttpRequest::Method method);
 
 /// Receives one response on the transfer thread. Must not block; calls come in order
 /// on_head, on_data*, on_done; on_done exactly once in any case. (When the engine is being

@@ -36,7 +36,7 @@ class HttpRead : public net::HttpSink, public std::enable_shared_from_this<HttpR
     }
     sent_as_ = request.identity;
     transfer_->expect_next();
-    transfer_->set(site_->environment().http.submit(std::move(request), shared_from_this()));
+    transfer_->set(site_->submit(std::move(request), shared_from_this()));
   }
 
   Flow on_head(const net::HttpHead& head) override {
@@ -120,7 +120,7 @@ class HttpRead : public net::HttpSink, public std::enable_shared_from_this<HttpR
       return failed(request_.validator.empty() ? Code::is_directory : Code::stale,
                     "a directory now");
     }
-    if (!is_identity(head.headers, last_component(request_.path))) {
+    if (!site_->keeps_encodings() && !is_identity(head.headers, last_component(request_.path))) {
       return failed(Code::io_error, "the server sends the file in an encoding nobody asked for");
     }
     LAZYVOL_TRY_ASSIGN(ReadStart start, head.status == 206 ? check_part(head) : check_whole(head));

@@ -41,8 +41,12 @@ net::HttpRequest HttpSite::request(net::HttpRequest::Method method, std::string 
   return request;
 }
 
-void HttpSite::fetch(net::HttpRequest request, std::uint64_t max_body,
-                     net::FetchBodyDone done) const {
+std::shared_ptr<Transfer> HttpSite::submit(net::HttpRequest request,
+                                           std::shared_ptr<net::HttpSink> sink) {
+  return environment_.http.submit(std::move(request), std::move(sink));
+}
+
+void HttpSite::fetch(net::HttpRequest request, std::uint64_t max_body, net::FetchBodyDone done) {
   net::FetchBodyOptions options;
   options.max_body = max_body;
   options.retry.max_retries = retries_;
@@ -50,6 +54,10 @@ void HttpSite::fetch(net::HttpRequest request, std::uint64_t max_body,
   options.refresh_identity = [credentials = credentials_] {
     credentials->reload();
     return credentials->current();
+  };
+  options.submit = [self = shared_from_this()](net::HttpRequest attempt,
+                                               std::shared_ptr<net::HttpSink> sink) {
+    (void)self->submit(std::move(attempt), std::move(sink));
   };
   net::fetch_body(environment_.http, environment_.timer, std::move(request), std::move(options),
                   std::move(done));

@@ -13,18 +13,26 @@
 
 namespace lazyvol::source {
 
-/// Thread-safe. Shared by the source and by its requests under way.
-class HttpSite {
+/// Thread-safe. Shared by the source and by its requests under way. Sources that speak a dialect
+/// of HTTP (s3) derive from it and use http_read.h and http_stat.h.
+class HttpSite : public std::enable_shared_from_this<HttpSite> {
  public:
   HttpSite(const SourceEnvironment& environment, std::shared_ptr<net::Credentials> credentials,
            std::uint32_t max_retries)
       : environment_(environment), credentials_(std::move(credentials)), retries_(max_retries) {}
+  virtual ~HttpSite() = default;
 
   /// A request for `url` as whoever the credentials say.
-  net::HttpRequest request(net::HttpRequest::Method method, std::string url,
-                           const RequestContext& ctx) const;
+  virtual net::HttpRequest request(net::HttpRequest::Method method, std::string url,
+                                   const RequestContext& ctx) const;
+  /// Sends it, once. Contract of net::HttpEngine::submit(), but that a dialect may show its own
+  /// errors in on_done() instead of the responses that mean them.
+  virtual std::shared_ptr<Transfer> submit(net::HttpRequest request,
+                                           std::shared_ptr<net::HttpSink> sink);
   /// The same, retried, with its whole body in memory. `done` as net::fetch_body's.
-  void fetch(net::HttpRequest request, std::uint64_t max_body, net::FetchBodyDone done) const;
+  void fetch(net::HttpRequest request, std::uint64_t max_body, net::FetchBodyDone done);
+  /// True where Content-Encoding tells of the stored file, whose bytes come as they are.
+  virtual bool keeps_encodings() const { return false; }
 
   const SourceEnvironment& environment() const { return environment_; }
   net::Credentials& credentials() const { return *credentials_; }

@@ -46,7 +46,7 @@ Result<HttpStat> describe(const Question& question, const net::HttpHead& head) {
     return stat;
   }
   const std::string shown = net::redact_url(question.url);
-  if (!is_identity(head.headers, stat.entry.name)) {
+  if (!question.site->keeps_encodings() && !is_identity(head.headers, stat.entry.name)) {
     return Error{Code::io_error, shown + ": the server insists on a content encoding"};
   }
   const auto size = total_size(head);
@@ -108,8 +108,8 @@ void http_stat(const std::shared_ptr<HttpSite>& site, std::string url, std::stri
                 // to an empty file).
                 auto get = question.site->request(net::HttpRequest::Method::get, question.url, ctx);
                 get.range = {0, 1};
-                auto& http = question.site->environment().http;
-                http.submit(std::move(get), std::make_shared<HeadOfGet>(question, done));
+                (void)question.site->submit(std::move(get),
+                                            std::make_shared<HeadOfGet>(question, done));
               });
 }
 

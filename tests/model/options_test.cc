@@ -31,7 +31,8 @@ TEST(MountOptions, EveryOptionReachesItsField) {
   const auto o = parsed(
       "cache-dir=/c,cache-size=64M,free-space-ratio=20%,memory-target=1G,metadata-ttl=5,"
       "negative-metadata-ttl=indefinite,io-timeout=1.5s,io-retries=3,max-connections=8,"
-      "max-readahead=0,prefetch=none,credentials=/k,ca-cert=/p,subdir=/a//b/,uid=1000,gid=0,"
+      "max-readahead=0,prefetch=none,credentials=/k,ca-cert=/p,endpoint=http://h,region=eu-west-1,"
+      "profile=me,force-path-style=no,requester-pays,no-sign-request,subdir=/a//b/,uid=1000,gid=0,"
       "file-mode=0640,dir-mode=750,allow-other,default-permissions=false,on-change=reopen,"
       "layout=published,key=ed25519:00,revision=v1.0,refresh=5m,refresh-timeout=3s,"
       "mirror=https://a/b/,mirror=http://c/");
@@ -54,6 +55,12 @@ TEST(MountOptions, EveryOptionReachesItsField) {
   EXPECT_FALSE(o.prefetch);
   EXPECT_EQ(o.credentials, "/k");
   EXPECT_EQ(o.ca_cert, "/p");
+  EXPECT_EQ(o.endpoint, "http://h");
+  EXPECT_EQ(o.region, "eu-west-1");
+  EXPECT_EQ(o.profile, "me");
+  EXPECT_EQ(o.force_path_style, false);
+  EXPECT_TRUE(o.requester_pays);
+  EXPECT_TRUE(o.no_sign_request);
   EXPECT_EQ(o.subdir, "a/b");
   EXPECT_EQ(o.uid, 1000u);
   EXPECT_EQ(o.gid, 0u);
@@ -107,6 +114,12 @@ TEST(MountOptions, RefusesToBeWritable) {
   const auto options = parse_mount_options("cache-size=1G,rw");
   ASSERT_FALSE(options.ok());
   EXPECT_EQ(options.error().code, Code::read_only);
+}
+
+TEST(MountOptions, ARegionIsNoPartOfAnotherHost) {
+  for (const char* region : {"eu.evil.example/", "a b", "x.y", "r@h"}) {
+    EXPECT_NE(refusal(std::string("region=") + region), "") << region;
+  }
 }
 
 TEST(MountOptions, NamesTheUnknownAndTheNearest) {

@@ -101,6 +101,8 @@ TEST_F(CredentialsTest, ExplainsMistakesWithoutShowingValues) {
                {"username = 'hunter2:x'", "must not contain ':'"},
                {"bearer-token = \"hunter2\\r\\nX: y\"", "control character"},
                {"client-key = 'hunter2'", "client-key without client-cert"},
+               {"access-key-id = 'hunter2'", "belong together"},
+               {"session-token = 'hunter2'", "session-token without access-key-id"},
                {"[username]\nx = 'hunter2'", "must be a non-empty string"}};
   for (const auto& row : table) {
     const Error error = refused(write("c.toml", row.text));

@@ -8,6 +8,15 @@
 
 namespace lazyvol::net {
 
+namespace {
+
+std::size_t body_length(const std::string& head) {
+  const std::size_t at = head.find("Content-Length: ");
+  return at == std::string::npos ? 0 : std::stoul(head.substr(at + 16));
+}
+
+}  // namespace
+
 ScriptedServer::ScriptedServer(std::function<std::string(const std::string&)> reply)
     : reply_(std::move(reply)) {
   listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -50,6 +59,12 @@ void ScriptedServer::run() {
     std::string request;
     char buffer[4096];
     while (request.find("\r\n\r\n") == std::string::npos) {
+      const ssize_t got = ::recv(fd, buffer, sizeof buffer, 0);
+      if (got <= 0) break;
+      request.append(buffer, static_cast<std::size_t>(got));
+    }
+    const std::size_t whole = request.find("\r\n\r\n") + 4 + body_length(request);
+    while (request.size() < whole) {
       const ssize_t got = ::recv(fd, buffer, sizeof buffer, 0);
       if (got <= 0) break;
       request.append(buffer, static_cast<std::size_t>(got));

@@ -11,12 +11,12 @@
 
 namespace lazyvol::net {
 
-/// Listens on loopback, handles one connection at a time: reads one request head, sends the reply
-/// for it, closes.
+/// Listens on loopback, handles one connection at a time: reads one request, sends the reply for
+/// it, closes.
 class ScriptedServer {
  public:
-  /// `reply` gets the request's head and gives the raw bytes of the response; it runs on the
-  /// server's thread.
+  /// `reply` gets the request, head and body, and gives the raw bytes of the response; it runs on
+  /// the server's thread.
   explicit ScriptedServer(std::function<std::string(const std::string& request)> reply);
   explicit ScriptedServer(std::string reply);
   ~ScriptedServer();

@@ -141,7 +141,11 @@ TEST_P(SourceConformance, StatTellsRootDirectoryFileAndNothing) {
   EXPECT_EQ(file->type, NodeType::file);
   EXPECT_EQ(file->name, "f");
   EXPECT_EQ(file->size, 5U);
-  EXPECT_EQ(file->mtime_ns, kOld * 1'000'000'000);
+  if (GetParam().sets_mtime) {
+    EXPECT_EQ(file->mtime_ns, kOld * 1'000'000'000);
+  } else {
+    EXPECT_LT(std::abs(*file->mtime_ns / 1'000'000'000 - std::time(nullptr)), 3600);
+  }
   EXPECT_FALSE(file->validator.empty());
   EXPECT_EQ(code_of(stat(source(), "d/no")), Code::not_found);
   EXPECT_EQ(code_of(stat(source(), "no/f")), Code::not_found);
@@ -314,6 +318,7 @@ TEST_P(SourceConformance, ASmallerFileIsAnotherVersion) {
 
 TEST_P(SourceConformance, AGoneFileIsNotFound) {
   host_->put("d/f", "x", kOld);
+  host_->put("d/stays", "x", kOld);  // a bucket has no directory without it
   const auto before = stat(source(), "d/f");
   ASSERT_TRUE(before.ok());
   host_->remove("d/f");
@@ -326,7 +331,7 @@ TEST_P(SourceConformance, AFreshFileSettlesLater) {
   host_->put("fresh", "x", std::time(nullptr));
   const auto fresh = stat(source(), "fresh");
   ASSERT_TRUE(fresh.ok());
-  EXPECT_FALSE(fresh->settled);
+  EXPECT_EQ(fresh->settled, GetParam().settles_at_once);
   host_->put("old", "x", kOld);
   if (GetParam().settles_by_mtime) {
     EXPECT_TRUE(stat(source(), "old")->settled);
@@ -336,6 +341,7 @@ TEST_P(SourceConformance, AFreshFileSettlesLater) {
 }
 
 TEST_P(SourceConformance, SymbolicLinks) {
+  if (!GetParam().has_symlinks) return;
   host_->put("f", "12345", kOld);
   host_->make_symlink("link", "f");
   host_->make_symlink("outside", "/etc/passwd");

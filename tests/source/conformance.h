@@ -43,6 +43,9 @@ struct HostKind {
   bool symlinks_are_data = false;  ///< else: they are followed
   bool reads_ranges = true;        ///< else: every read delivers the whole file
   bool settles_by_mtime = true;    ///< else: by when the change was made, whatever mtime says
+  bool sets_mtime = true;          ///< put()'s mtime; else: when the put was made
+  bool has_symlinks = true;
+  bool settles_at_once = false;  ///< the validator of a listing cannot miss a change
   bool can_go_down = false;
 };
 

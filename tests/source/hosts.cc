@@ -5,6 +5,8 @@
 #include <filesystem>
 
 #include "source/conformance.h"
+#include "source/s3_bucket.h"
+#include "support/radosgw.h"
 #include "support/servers.h"
 #include "support/temp_dir.h"
 
@@ -84,6 +86,42 @@ class OtherHost : public DiskHost {
   lazyvol::testing::Relay relay_;
 };
 
+// A bucket of its own, reached through a relay that plays outages.
+class S3Host : public Host {
+ public:
+  S3Host() : relay_(lazyvol::testing::Radosgw::shared().port()) {}
+
+  void put(const std::string& path, std::string_view bytes, std::int64_t) override {
+    bucket_.put("tree/" + path, bytes);
+  }
+  void make_directory(const std::string& path) override { bucket_.put("tree/" + path + "/", {}); }
+  void make_symlink(const std::string&, const std::string&) override {
+    ADD_FAILURE() << "S3 has no links";
+  }
+  void remove(const std::string& path) override { bucket_.remove("tree/" + path); }
+  std::shared_ptr<Source> open(Rig& rig) override {
+    const auto file = dir_.path() / "credentials.toml";
+    lazyvol::testing::write_file(
+        file, std::string("access-key-id = '") + lazyvol::testing::Radosgw::kAccessKey +
+                  "'\nsecret-access-key = '" + lazyvol::testing::Radosgw::kSecretKey + "'\n");
+    EXPECT_EQ(::chmod(file.c_str(), 0600), 0);
+    model::MountOptions options;
+    options.endpoint = "http://127.0.0.1:" + std::to_string(relay_.port());
+    options.credentials = file.string();
+    return rig.open("s3://" + bucket_.name() + "/tree", options);
+  }
+  void go_down() override {
+    relay_.set_refusing(true);
+    relay_.cut_all();
+  }
+  void come_back() override { relay_.set_refusing(false); }
+
+ private:
+  TempDir dir_;
+  S3Bucket bucket_;
+  lazyvol::testing::Relay relay_;
+};
+
 template <class T, auto... kArgs>
 std::unique_ptr<Host> make_host() {
   return std::make_unique<T>(kArgs...);
@@ -120,6 +158,15 @@ std::vector<HostKind> host_kinds() {
                    .lists_rows = false,
                    .keeps_raw_names = false,
                    .reads_ranges = false,
+                   .can_go_down = true});
+  // Keys are UTF-8.
+  kinds.push_back({.name = "s3",
+                   .make = make_host<S3Host>,
+                   .lists_identity = true,
+                   .keeps_raw_names = false,
+                   .sets_mtime = false,
+                   .has_symlinks = false,
+                   .settles_at_once = true,
                    .can_go_down = true});
   return kinds;
 }

@@ -32,10 +32,10 @@ LIBRARIES = {
     "curl/": ["net", "daemon"],  # the control client speaks HTTP over a unix socket
     "fuse": ["fuse"],
     "spdlog/": ["base"],
-    "libxml/": ["source"],
+    "libxml/": ["net", "source"],
     "microhttpd": ["daemon"],
     "CLI/": ["daemon", "tools"],
-    "openssl/": ["catalog"],
+    "openssl/": ["catalog", "net"],
     "zstd": ["catalog"],
 }
 

@@ -82,7 +82,7 @@ Result<ReadHead> PublishedVolumeImpl::first_head(const std::optional<PublishedPl
     auto read = parse_read_head(head->text);
     const Status good = read.ok() ? core_->trust->check(read->document) : Status(read.error());
     if (good.ok()) {
-      heads_->saw(0, head->validator);
+      heads_->used(0, head->validator);
       return read;
     }
     // Another origin may have the right one; if none has, the look says what is wrong.
@@ -94,7 +94,11 @@ Result<ReadHead> PublishedVolumeImpl::first_head(const std::optional<PublishedPl
                                : core_->options.io_timeout;
   auto found =
       wait_for<PublishedHeads::Found>([&](auto done) { heads_->look(ctx, std::move(done)); });
-  if (found.ok()) return **std::move(found);
+  if (found.ok()) {
+    PublishedHeads::Seen& seen = **found;
+    heads_->used(seen.origin, seen.validator);
+    return std::move(seen.head);
+  }
   const Code code = found.error().code;
   if (!known.ok() || !is_transient(code) || !may_serve_old(code) || code == Code::corrupt) {
     return found.error();

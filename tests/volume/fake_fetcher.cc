@@ -73,6 +73,9 @@ class Fake final : public FrameStore, public std::enable_shared_from_this<Fake> 
       });
     fin();
   }
+  bool has(const catalog::FrameRef& f, FrameUse) const override { return have.lock()->contains(f.hash); }
+  void used_up(const catalog::FrameRef&, FrameUse) override {}
+  std::uint64_t allowance() const override { return 0; }
   std::uint64_t evict(const catalog::FrameRef& f, FrameUse) override {
     return have.lock()->erase(f.hash) ? f.raw : 0;
   }
@@ -112,7 +115,7 @@ class FakeContent final : public Content {
     if (d) d({});
   }
   bool stale() const override { return false; }
-  cache::CachedContent& cached() override { return *c; }
+  bool has(std::uint64_t, std::uint64_t) const override { return true; }
   std::uint64_t readahead_allowance() const override { return 0; }
 };
 class FakeFetcher final : public PublishedFetcher {

@@ -134,7 +134,8 @@ void PublishedRefresher::looked(Result<PublishedHeads::Found> found,
 
 void PublishedRefresher::begin(PublishedHeads::Seen seen, std::shared_ptr<Activity::Token> token) {
   const auto before = core_->current.get();
-  auto after = std::make_shared<Revision>(seen.head.document, core_->fetcher, before->switches() + 1);
+  auto after =
+      std::make_shared<Revision>(seen.head.document, core_->fetcher, before->switches() + 1);
   auto pass = std::make_shared<Pass>(std::move(seen), before, std::move(after), std::move(token));
   pass->after->locate(
       kRootNode, core_->options.subdir, context(),
@@ -244,20 +245,23 @@ void PublishedRefresher::tell(const std::shared_ptr<Pass>& pass) {
 
 void PublishedRefresher::complete(Result<RefreshReport> result) {
   Waiters waiters;
-  bool again = false;
+  bool again = false, news = false;
   {
     auto state = state_.lock();
     waiters.swap(state->waiters);
     state->waiters.swap(state->later);
     again = state->running = !state->waiters.empty();
-    state->error = result.ok() ? std::string() : result.error().message;
+    std::string error = result.ok() ? std::string() : result.error().message;
+    news = error != state->error;
+    state->error = std::move(error);
   }
   if (result.ok()) {
     ++core_->counters.refreshes;
   } else if (result.error().code != Code::cancelled) {
     ++core_->counters.refresh_failures;
-    base::log_warn("refresh of {}: {}", core_->origins.front()->traits().display,
-                   result.error().message);
+    if (news)
+      base::log_warn("refresh of {}: {}", core_->origins.front()->traits().display,
+                     result.error().message);
   }
   for (const auto& waiter : waiters) waiter->finish(result);
   if (again) look();

@@ -105,7 +105,7 @@ Result<ReadHead> PublishedVolumeImpl::first_head(const std::optional<PublishedPl
   }
   base::log_warn("serving revision {}, as it was known before: {}", known->document.head.sequence,
                  found.error().message);
-  offline_ = true;
+  began_offline_ = true;
   return known;
 }
 
@@ -276,11 +276,7 @@ void PublishedVolumeImpl::parent_of(NodeId id, RequestContext ctx, Done<Node> do
 }
 
 void PublishedVolumeImpl::refresh(RequestContext ctx, Done<RefreshReport> done) {
-  refresher_->run(std::move(ctx), [self = shared_from_this(),
-                                   done = std::move(done)](Result<RefreshReport> report) {
-    if (report.ok()) self->offline_ = false;
-    done(std::move(report));
-  });
+  refresher_->run(std::move(ctx), std::move(done));
 }
 
 void PublishedVolumeImpl::evict(std::string path, Done<std::uint64_t> done) {
@@ -313,8 +309,8 @@ VolumeStats PublishedVolumeImpl::stats() const {
     published.created_ns = head.created_ns;
     published.expires_ns = head.expires_ns;
   }
-  published.offline = offline_;
   published.refreshes = core_->counters.refreshes;
+  published.offline = began_offline_ && published.refreshes == 0;
   published.refresh_failures = core_->counters.refresh_failures;
   published.switches = core_->counters.switches;
   published.refresh_error = refresher_->last_error();

@@ -10,15 +10,6 @@ namespace {
 /// An origin that fails so often in a row is down: the rest would wait for a deadline each.
 constexpr unsigned kGiveUpAfter = 16;
 
-bool all_cached(fetch::Content& content, std::uint64_t begin, std::uint64_t end) {
-  cache::CachedContent& cached = content.cached();
-  for (std::uint64_t block = cached.layout().block_of(begin);
-       block <= cached.layout().block_of(end - 1); ++block) {
-    if (!cached.has(block)) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 struct Prefetcher::Step {
@@ -208,7 +199,7 @@ void Prefetcher::add_file(NodeId parent, const cache::StoredEntry& entry) {
 void Prefetcher::want(const std::shared_ptr<FileLeft>& file, std::uint64_t begin,
                       std::uint64_t end) {
   const bool here =
-      all_cached(*file->content, begin, end);  // its success says nothing of the origin
+      file->content->has(begin, end);  // its success says nothing of the origin
   file->content->want(
       begin, end, ctx_, [self = shared_from_this(), file, begin, end, here](const Status& status) {
         {

@@ -19,7 +19,7 @@ void PublishedHeads::look(const RequestContext& ctx, Done done) {
   ask(look);
 }
 
-void PublishedHeads::saw(std::size_t origin, const std::string& validator) {
+void PublishedHeads::used(std::size_t origin, const std::string& validator) {
   auto validators = validators_.lock();
   for (std::string& other : *validators) other.clear();
   (*validators)[origin] = validator;
@@ -50,8 +50,8 @@ void PublishedHeads::read(const std::shared_ptr<Look>& look) {
                         if (auto status = self->trust_->check(head->document); !status.ok()) {
                           return self->next(look, status.error());
                         }
-                        self->saw(look->origin, object->validator);
-                        look->done(Found(*std::move(head)));
+                        look->done(Found(
+                            Seen{*std::move(head), look->origin, std::move(object->validator)}));
                       });
 }
 

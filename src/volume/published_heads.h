@@ -18,9 +18,13 @@ namespace lazyvol::volume {
 /// Thread-safe, but one look at a time.
 class PublishedHeads : public std::enable_shared_from_this<PublishedHeads> {
  public:
-  /// nullopt: an origin says that the head is the one that it showed the last time, which was
-  /// accepted.
-  using Found = std::optional<ReadHead>;
+  struct Seen {
+    ReadHead head;
+    std::size_t origin = 0;
+    std::string validator;  ///< the origin's, for used()
+  };
+  /// nullopt: an origin says that the head is still the one that was used().
+  using Found = std::optional<Seen>;
   using Done = std::function<void(Result<Found>)>;
 
   /// `timer` must outlive what is under way.
@@ -30,8 +34,8 @@ class PublishedHeads : public std::enable_shared_from_this<PublishedHeads> {
   /// Asks the origins in their order until one shows a head that the trust accepts. Errors: what
   /// the first of them answered, with its name. `done` comes on a thread of a source's.
   void look(const RequestContext& ctx, Done done);
-  /// A head that was read elsewhere from the origin of that number, and accepted.
-  void saw(std::size_t origin, const std::string& validator);
+  /// The head that the origin showed under `validator` is the one that is used now.
+  void used(std::size_t origin, const std::string& validator);
 
  private:
   struct Look {
@@ -47,8 +51,7 @@ class PublishedHeads : public std::enable_shared_from_this<PublishedHeads> {
   const std::vector<std::shared_ptr<Source>> origins_;
   const std::shared_ptr<const PublishedTrust> trust_;
   base::TimerQueue& timer_;
-  /// Of each origin, the version of the head that it showed last; empty when that is not the head
-  /// that is used.
+  /// Of each origin, the version of the head that is used; empty when it did not show that one.
   base::Locked<std::vector<std::string>> validators_;
 };
 

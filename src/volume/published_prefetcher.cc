@@ -109,18 +109,31 @@ void PublishedPrefetcher::advance() {
 
 void PublishedPrefetcher::walk() {
   walk_.next(ctx_, [self = shared_from_this()](Result<PublishedWalk::Entries> entries) {
-    {
-      auto state = self->state_.lock();
-      state->walking = false;
-      if (entries.ok()) {
-        for (auto& entry : *entries) self->found(*state, std::move(entry));
-      } else {
-        ++state->progress.failures;
-      }
-    }
-    self->outcome(entries.ok() ? Status() : Status(entries.error()));
-    self->continue_later();
+    if (!entries.ok() || entries->empty()) return self->walked(std::move(entries));
+    // Entries are opened by their ids, which are found in pages of their own.
+    std::vector<NodeId> ids;
+    for (const auto& entry : *entries) ids.push_back(entry.id);
+    self->revision_->bring_ids(
+        std::move(ids), self->ctx_,
+        [self, entries = std::move(entries)](const Status& status) mutable {
+          if (!status.ok()) return self->walked(status.error());
+          self->walked(std::move(entries));
+        });
   });
+}
+
+void PublishedPrefetcher::walked(Result<PublishedWalk::Entries> entries) {
+  {
+    auto state = state_.lock();
+    state->walking = false;
+    if (entries.ok()) {
+      for (auto& entry : *entries) found(*state, std::move(entry));
+    } else {
+      ++state->progress.failures;
+    }
+  }
+  outcome(entries.ok() ? Status() : Status(entries.error()));
+  continue_later();
 }
 
 void PublishedPrefetcher::found(State& state, catalog::Entry entry) {

@@ -64,6 +64,7 @@ class PublishedPrefetcher : public std::enable_shared_from_this<PublishedPrefetc
   void advance();
   Step next_step(State& state);
   void walk();
+  void walked(Result<PublishedWalk::Entries> entries);
   void found(State& state, catalog::Entry entry);
   void fetch(const std::shared_ptr<const Batch>& batch);
   void fetch(const catalog::Entry& file);

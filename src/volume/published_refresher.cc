@@ -5,23 +5,17 @@
 #include <variant>
 
 #include "base/log.h"
-#include "catalog/key.h"
 
 namespace lazyvol::volume {
 namespace {
 
 constexpr std::chrono::milliseconds kTryAgain{1'000};
 
-bool same_bytes(const catalog::Entry& a, const catalog::Entry& b) {
-  return a.content == b.content || a.type != NodeType::file ||
-         catalog::content_key(a) == catalog::content_key(b);
-}
-
 /// As far as anybody sees.
 bool same_node(const catalog::Entry& a, const catalog::Entry& b) {
   return a.mode == b.mode && a.uid == b.uid && a.gid == b.gid && a.nlink == b.nlink &&
          a.size == b.size && a.mtime_ns == b.mtime_ns && a.symlink_target == b.symlink_target &&
-         a.xattrs == b.xattrs && same_bytes(a, b);
+         a.xattrs == b.xattrs;
 }
 
 }  // namespace
@@ -31,39 +25,37 @@ std::chrono::milliseconds next_look(std::chrono::milliseconds interval, double r
   return interval + std::chrono::milliseconds(static_cast<std::int64_t>((2 * random - 1) * tenth));
 }
 
-void add_change(const Revision& before, const Revision& after, const catalog::Change& change,
+bool add_change(const Revision& before, const Revision& after, const catalog::Change& change,
                 TreeChanges& changes) {
   const auto& [was, is] = change;
   if (was && is && was->id == is->id && was->type == is->type) {
-    if (!same_node(*was, *is) && !is->alias) changes.nodes.push_back(after.shown(is->id));
-    return;
+    if (same_node(*was, *is)) return false;
+    changes.nodes.push_back(after.shown(is->id));
+    return true;
   }
   const auto name_changed = [&changes](const Revision& revision, const catalog::Entry& entry) {
-    const NodeId directory = revision.shown(entry.directory);
     // The volume's own root is not shown when a directory of it is mounted.
-    if (directory == kRootNode || entry.directory != kRootNode) {
-      changes.entries.emplace_back(directory, entry.name);
-      if (changes.nodes.empty() || changes.nodes.back() != directory) {
-        changes.nodes.push_back(directory);
-      }
-    }
+    if (entry.directory == kRootNode && revision.in_catalog(kRootNode) != kRootNode) return;
+    changes.entries.emplace_back(revision.shown(entry.directory), entry.name);
+    changes.nodes.push_back(revision.shown(entry.directory));
   };
   if (was) name_changed(before, *was);
   if (is && !(was && before.shown(was->directory) == after.shown(is->directory))) {
     name_changed(after, *is);
   }
+  return true;
 }
 
 struct PublishedRefresher::Pass {
-  Pass(ReadHead the_head, std::shared_ptr<const Revision> the_old,
+  Pass(PublishedHeads::Seen the_seen, std::shared_ptr<const Revision> the_old,
        std::shared_ptr<Revision> the_new, std::shared_ptr<Activity::Token> the_token)
-      : head(std::move(the_head)),
+      : seen(std::move(the_seen)),
         before(std::move(the_old)),
         after(std::move(the_new)),
         diff(before->head().roots.names, after->head().roots.names),
         token(std::move(the_token)) {}
 
-  ReadHead head;
+  const PublishedHeads::Seen seen;
   const std::shared_ptr<const Revision> before;
   const std::shared_ptr<Revision> after;
   // One step at a time touches these.
@@ -129,8 +121,10 @@ void PublishedRefresher::looked(Result<PublishedHeads::Found> found,
                                 std::shared_ptr<Activity::Token> token) {
   if (!found.ok()) return complete(found.error());
   const auto current = core_->current.get();
-  const bool same = !*found || (*found)->document.digest == current->document().digest;
-  if (!same) return begin(**std::move(found), std::move(token));
+  if (*found && (*found)->head.document.digest != current->document().digest) {
+    return begin(**std::move(found), std::move(token));
+  }
+  if (*found) heads_->used((*found)->origin, (*found)->validator);
   // What is shown goes on being shown after it expired, but is no longer said to be fresh.
   if (auto status = core_->trust->check_expiry(current->head()); !status.ok()) {
     return complete(status.error());
@@ -138,10 +132,11 @@ void PublishedRefresher::looked(Result<PublishedHeads::Found> found,
   complete(RefreshReport{});
 }
 
-void PublishedRefresher::begin(ReadHead head, std::shared_ptr<Activity::Token> token) {
+void PublishedRefresher::begin(PublishedHeads::Seen seen, std::shared_ptr<Activity::Token> token) {
   const auto before = core_->current.get();
-  auto after = std::make_shared<Revision>(head.document, core_->fetcher, before->switches() + 1);
-  auto pass = std::make_shared<Pass>(std::move(head), before, std::move(after), std::move(token));
+  auto after =
+      std::make_shared<Revision>(seen.head.document, core_->fetcher, before->switches() + 1);
+  auto pass = std::make_shared<Pass>(std::move(seen), before, std::move(after), std::move(token));
   pass->after->locate(
       kRootNode, core_->options.subdir, context(),
       [self = shared_from_this(), pass](const Result<std::optional<catalog::Entry>>& found) {
@@ -185,7 +180,7 @@ void PublishedRefresher::step(const std::shared_ptr<Pass>& pass) {
       pass->finished = true;
       return pass->switched ? tell(pass) : switch_over(pass);
     }
-    add_change(*pass->before, *pass->after, *change, pass->changes);
+    if (!add_change(*pass->before, *pass->after, *change, pass->changes)) continue;
     ++pass->report.entries_changed;
     const NodeId directory = (change->after ? *change->after : *change->before).directory;
     if (std::exchange(pass->last_directory, directory) != directory) {
@@ -227,7 +222,8 @@ void PublishedRefresher::page_failed(const std::shared_ptr<Pass>& pass, const Er
 }
 
 void PublishedRefresher::switch_over(const std::shared_ptr<Pass>& pass) {
-  core_->trust->use(pass->head);
+  core_->trust->use(pass->seen.head);
+  heads_->used(pass->seen.origin, pass->seen.validator);
   pass->switched = true;
   ++core_->counters.switches;
   base::log_info("{}: revision {} after {}", core_->origins.front()->traits().display,
@@ -238,27 +234,34 @@ void PublishedRefresher::switch_over(const std::shared_ptr<Pass>& pass) {
 }
 
 void PublishedRefresher::tell(const std::shared_ptr<Pass>& pass) {
-  core_->notifier.post(std::exchange(pass->changes, {}));
+  TreeChanges changes = std::exchange(pass->changes, {});
+  auto& nodes = changes.nodes;
+  std::sort(nodes.begin(), nodes.end());
+  nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
+  core_->notifier.post(std::move(changes));
   if (pass->finished) return complete(pass->report);
   step(pass);
 }
 
 void PublishedRefresher::complete(Result<RefreshReport> result) {
   Waiters waiters;
-  bool again = false;
+  bool again = false, news = false;
   {
     auto state = state_.lock();
     waiters.swap(state->waiters);
     state->waiters.swap(state->later);
     again = state->running = !state->waiters.empty();
-    state->error = result.ok() ? std::string() : result.error().message;
+    std::string error = result.ok() ? std::string() : result.error().message;
+    news = error != state->error;
+    state->error = std::move(error);
   }
   if (result.ok()) {
     ++core_->counters.refreshes;
   } else if (result.error().code != Code::cancelled) {
     ++core_->counters.refresh_failures;
-    base::log_warn("refresh of {}: {}", core_->origins.front()->traits().display,
-                   result.error().message);
+    if (news)
+      base::log_warn("refresh of {}: {}", core_->origins.front()->traits().display,
+                     result.error().message);
   }
   for (const auto& waiter : waiters) waiter->finish(result);
   if (again) look();

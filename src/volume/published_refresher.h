@@ -26,8 +26,9 @@ std::chrono::milliseconds next_look(std::chrono::milliseconds interval, double r
 
 /// What the kernel must forget for `change`, added to `changes`: the name when it shows another
 /// node now, the directory that it stands in, the node when its attributes or extended attributes
-/// are others. Nothing for what nobody sees (where the bytes lie).
-void add_change(const Revision& before, const Revision& after, const catalog::Change& change,
+/// are others. Nothing, and the answer is false, for what nobody sees (where the bytes lie: a publisher
+/// gives other bytes another id).
+bool add_change(const Revision& before, const Revision& after, const catalog::Change& change,
                 TreeChanges& changes);
 
 /// Thread-safe. One look at a time: those who ask while one is under way, which may have read the
@@ -65,7 +66,7 @@ class PublishedRefresher : public std::enable_shared_from_this<PublishedRefreshe
   RequestContext context() const;
   void look();
   void looked(Result<PublishedHeads::Found> found, std::shared_ptr<Activity::Token> token);
-  void begin(ReadHead head, std::shared_ptr<Activity::Token> token);
+  void begin(PublishedHeads::Seen seen, std::shared_ptr<Activity::Token> token);
   void compare(const std::shared_ptr<Pass>& pass);
   void step(const std::shared_ptr<Pass>& pass);
   void bring(const std::shared_ptr<Pass>& pass, const catalog::FrameRef& frame);

@@ -132,8 +132,7 @@ void Revision::locate(NodeId directory, std::string path, const RequestContext& 
 }
 
 // Down to where the descent stops, as far as pages are at hand. The answer may be null: absent.
-Result<std::optional<Revision::Page>> Revision::page_at_hand(Descent& descent) const {
-  Page page = names_;
+Result<std::optional<Revision::Page>> Revision::page_at_hand(Descent& descent, Page page) const {
   for (;;) {
     LAZYVOL_TRY_ASSIGN(const Descent::Step step, descent.enter(*page));
     if (step.absent) return std::optional(Page());
@@ -143,9 +142,30 @@ Result<std::optional<Revision::Page>> Revision::page_at_hand(Descent& descent) c
   }
 }
 
+void Revision::bring_ids(std::vector<NodeId> ids, const RequestContext& ctx,
+                         std::function<void(Status)> done) const {
+  while (!ids.empty()) {
+    Descent descent(Tree::ids, catalog::id_key(ids.back()));
+    const auto page = page_at_hand(descent, ids_);
+    if (!page.ok()) return done(page.error());
+    if (!*page) break;
+    ids.pop_back();
+  }
+  if (ids.empty()) return done({});
+  const NodeId id = ids.back();
+  leaf(Tree::ids, catalog::id_key(id), ctx,
+       [self = shared_from_this(), ids = std::move(ids), ctx,
+        done = std::move(done)](const Result<Page>& page) {
+         if (!page.ok()) return done(page.error());
+         auto rest = ids;
+         rest.pop_back();
+         self->bring_ids(std::move(rest), ctx, done);
+       });
+}
+
 Result<std::optional<Revision::Page>> Revision::leaf_at_hand(std::string key) const {
   Descent descent(Tree::names, std::move(key));
-  return page_at_hand(descent);
+  return page_at_hand(descent, names_);
 }
 
 // Few large requests: half of a window is asked for at once, not one leaf for each that was read.
@@ -176,7 +196,7 @@ void Revision::fetch_ahead(const std::string& key, RequestContext ctx) const {
   base::ByteReader root(*names_);
   if (catalog::read_page_header(root).level == 0) return;
   Descent descent(Tree::names, key, 1);
-  const auto above = page_at_hand(descent);
+  const auto above = page_at_hand(descent, names_);
   if (!above.ok() || !*above || !**above) return;
   const auto interior = catalog::InteriorPage::open(***above);
   if (!interior.ok()) return;

@@ -55,7 +55,10 @@ class Revision : public std::enable_shared_from_this<Revision> {
               Done<std::optional<catalog::Entry>> done) const;
   /// The leaf that holds the first key at or after `key`; null when there is none.
   void leaf(catalog::Tree tree, std::string key, const RequestContext& ctx, Done<Page> done) const;
-  /// The same of the tree of names, from memory and disk alone. nullopt: a page is not at hand.
+  /// Fetches the pages by which these ids are found.
+  void bring_ids(std::vector<NodeId> ids, const RequestContext& ctx,
+                 std::function<void(Status)> done) const;
+  /// The same as leaf(), of the tree of names, from memory and disk alone. nullopt: a page is not at hand.
   Result<std::optional<Page>> leaf_at_hand(std::string key) const;
   /// Fetches the leaves that follow the one of names at `key`: the more, the longer somebody goes
   /// through the tree in its order.
@@ -71,7 +74,7 @@ class Revision : public std::enable_shared_from_this<Revision> {
                Done<Page> done) const;
   void find_in_names(NodeId id, const Page& ids, const RequestContext& ctx,
                      Done<std::optional<catalog::Entry>> done) const;
-  Result<std::optional<Page>> page_at_hand(catalog::Descent& descent) const;
+  Result<std::optional<Page>> page_at_hand(catalog::Descent& descent, Page root) const;
   Result<std::vector<catalog::FrameRef>> leaves_ahead(const catalog::InteriorPage& interior,
                                                       std::size_t here,
                                                       const std::string& key) const;

@@ -82,7 +82,7 @@ Result<ReadHead> PublishedVolumeImpl::first_head(const std::optional<PublishedPl
     auto read = parse_read_head(head->text);
     const Status good = read.ok() ? core_->trust->check(read->document) : Status(read.error());
     if (good.ok()) {
-      heads_->saw(0, head->validator);
+      heads_->used(0, head->validator);
       return read;
     }
     // Another origin may have the right one; if none has, the look says what is wrong.
@@ -94,14 +94,18 @@ Result<ReadHead> PublishedVolumeImpl::first_head(const std::optional<PublishedPl
                                : core_->options.io_timeout;
   auto found =
       wait_for<PublishedHeads::Found>([&](auto done) { heads_->look(ctx, std::move(done)); });
-  if (found.ok()) return **std::move(found);
+  if (found.ok()) {
+    PublishedHeads::Seen& seen = **found;
+    heads_->used(seen.origin, seen.validator);
+    return std::move(seen.head);
+  }
   const Code code = found.error().code;
   if (!known.ok() || !is_transient(code) || !may_serve_old(code) || code == Code::corrupt) {
     return found.error();
   }
   base::log_warn("serving revision {}, as it was known before: {}", known->document.head.sequence,
                  found.error().message);
-  offline_ = true;
+  began_offline_ = true;
   return known;
 }
 
@@ -272,11 +276,7 @@ void PublishedVolumeImpl::parent_of(NodeId id, RequestContext ctx, Done<Node> do
 }
 
 void PublishedVolumeImpl::refresh(RequestContext ctx, Done<RefreshReport> done) {
-  refresher_->run(std::move(ctx), [self = shared_from_this(),
-                                   done = std::move(done)](Result<RefreshReport> report) {
-    if (report.ok()) self->offline_ = false;
-    done(std::move(report));
-  });
+  refresher_->run(std::move(ctx), std::move(done));
 }
 
 void PublishedVolumeImpl::evict(std::string path, Done<std::uint64_t> done) {
@@ -309,8 +309,8 @@ VolumeStats PublishedVolumeImpl::stats() const {
     published.created_ns = head.created_ns;
     published.expires_ns = head.expires_ns;
   }
-  published.offline = offline_;
   published.refreshes = core_->counters.refreshes;
+  published.offline = began_offline_ && published.refreshes == 0;
   published.refresh_failures = core_->counters.refresh_failures;
   published.switches = core_->counters.switches;
   published.refresh_error = refresher_->last_error();

@@ -1,7 +1,6 @@
 // The facade: puts revisions, open files and refreshing together.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -59,7 +58,7 @@ class PublishedVolumeImpl final : public PublishedVolume,
   const std::shared_ptr<PublishedHeads> heads_;
   const std::shared_ptr<PublishedRefresher> refresher_;
   const std::shared_ptr<PublishedOpenFiles> open_files_ = std::make_shared<PublishedOpenFiles>();
-  std::atomic<bool> offline_{false};
+  bool began_offline_ = false;  // set by begin(), then constant
 };
 
 }  // namespace lazyvol::volume

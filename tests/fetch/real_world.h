@@ -4,11 +4,13 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/timer.h"
 #include "base/workers.h"
 #include "cache/block_cache.h"
 #include "fetch/fetcher.h"
+#include "fetch/published_fetcher.h"
 #include "net/http_engine.h"
 #include "source/registry.h"
 
@@ -36,6 +38,26 @@ class RealWorld {
   std::shared_ptr<cache::BlockCache> cache_;
   std::shared_ptr<Source> source_;
   std::shared_ptr<Fetcher> fetcher_;
+};
+
+/// The same for a published volume, whose packs lie at each of `urls`.
+class RealPublished {
+ public:
+  RealPublished(const std::vector<std::string>& urls, const std::filesystem::path& cache_dir,
+                FetchOptions options = {});
+  ~RealPublished();
+  RealPublished(const RealPublished&) = delete;
+  RealPublished& operator=(const RealPublished&) = delete;
+
+  PublishedFetcher& fetcher() { return *fetcher_; }
+  cache::BlockCache& cache() { return *cache_; }
+
+ private:
+  base::TimerQueue timer_;
+  base::Workers disk_{"lv-disk", 2}, blocking_{"lv-block", 4};
+  net::HttpEngine http_{net::HttpEngineOptions{}};
+  std::shared_ptr<cache::BlockCache> cache_;
+  std::shared_ptr<PublishedFetcher> fetcher_;
 };
 
 }  // namespace lazyvol::fetch::testing

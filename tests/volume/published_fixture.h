@@ -29,7 +29,8 @@ class PublishedTest : public ::testing::Test {
   /// Publishes nothing by itself. `mirrors` are asked after the origin.
   Status try_open(model::MountOptions options = {}) {
     options.refresh = std::chrono::milliseconds(0);
-    if (options.io_retries == 10) options.io_retries = 0;
+    options.io_retries = 0;
+    options.io_timeout = options.refresh_timeout = std::chrono::seconds(2);
     if (!gate_) gate_ = std::make_shared<GateSource>(source(url_));
     stack_ = std::make_unique<Stack>(
         dir_.path() / "cache",

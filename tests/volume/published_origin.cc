@@ -12,7 +12,7 @@
 namespace lazyvol::testing {
 namespace {
 
-constexpr std::size_t kPieceBytes = 100'000;
+constexpr std::size_t kPieceBytes = 200'000;
 constexpr std::size_t kBundleBytes = 20'000;
 
 template <class T>

@@ -36,7 +36,7 @@ TEST_F(PublishedRead, ShowsWhatWasPublished) {
   EXPECT_EQ(node->entry_ttl, std::chrono::hours(24));
   EXPECT_EQ(node->attribute_ttl, std::chrono::hours(24));
   EXPECT_EQ(stack().attributes(shown.id)->attributes.mode, 04755U);
-  EXPECT_EQ(content("bin/tool"), noise(250'000, 1));
+  EXPECT_TRUE(content("bin/tool") == noise(250'000, 1));
   EXPECT_EQ(content("empty"), "");
 
   EXPECT_EQ(stack().walk("hard")->attributes.id, origin_.id("bin/small"));
@@ -195,7 +195,7 @@ TEST_F(PublishedRead, MissingPacksAreErrorsNeverAbsence) {
   gate_->fail("packs/", Code::not_found);
   EXPECT_EQ(code_of("d/file7"), Code::io_error);
   gate_->fail("packs/", Code::unreachable);
-  EXPECT_EQ(code_of("d/file7"), Code::unreachable);
+  ASSERT_TRUE(eventually([&] { return code_of("d/file7") == Code::unreachable; }));
   gate_->fail("packs/", std::nullopt);
   ASSERT_TRUE(eventually([&] { return code_of("d/file7") == Code::busy; }));
 }
@@ -211,7 +211,7 @@ TEST_F(PublishedRead, DamagedContentLeavesOthersUnharmed) {
   EXPECT_EQ(content("large"), "read: unreachable");
   gate_->fail("packs/", std::nullopt);
   ASSERT_TRUE(eventually([&] { return content("large") == noise(200'000, 1); }));
-  EXPECT_EQ(content("other"), noise(200'000, 2));
+  EXPECT_TRUE(content("other") == noise(200'000, 2));
 }
 
 TEST_F(PublishedRead, MirrorsHelp) {
@@ -224,7 +224,7 @@ TEST_F(PublishedRead, MirrorsHelp) {
   gate_ = std::make_shared<GateSource>(source(url_));
   gate_->fail("", Code::unreachable);
   open(options);
-  EXPECT_EQ(content("f"), noise(100'000, 3));
+  EXPECT_TRUE(content("f") == noise(100'000, 3));
 }
 
 TEST_F(PublishedRead, ThroughAWebServer) {
@@ -236,9 +236,10 @@ TEST_F(PublishedRead, ThroughAWebServer) {
   Nginx server(dir_.path() / "volume");
   url_ = server.url();
   open();
-  EXPECT_EQ(content("large"), noise(3'000'000, 5));
+  EXPECT_TRUE(content("large") == noise(3'000'000, 5));
   for (int i = 0; i < 300; i += 7) {
-    EXPECT_EQ(content("d/file" + std::to_string(i)), noise(static_cast<std::size_t>(i) * 100, 1));
+    EXPECT_TRUE(content("d/file" + std::to_string(i)) ==
+                noise(static_cast<std::size_t>(i) * 100, 1));
   }
   origin_.put("d/new", "new");
   origin_.publish();

@@ -23,17 +23,15 @@ class PublishedRefresh : public PublishedTest {
 
 TEST_F(PublishedRefresh, NothingNewIsOneQuestion) {
   publish_some();
-  // A head that was written a moment ago may have been replaced within the same tick.
-  std::filesystem::last_write_time(
-      dir_.path() / "volume" / "lazyvol-head",
-      std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+  // A head that was written a moment ago may have been replaced within the same tick: it is read
+  // until it is older than that.
   open();
-  const auto asked = gate_->count("");
-  const auto report = must_refresh();
-  EXPECT_EQ(report.entries_changed, 0U);
-  EXPECT_EQ(gate_->count("") - asked, 1U);
+  ASSERT_TRUE(eventually([&] {
+    const auto asked = gate_->count("");
+    EXPECT_EQ(must_refresh().entries_changed, 0U);
+    return gate_->count("") - asked == 1;
+  }));
   EXPECT_EQ(told_entries(), Entries{});
-  EXPECT_EQ(published().refreshes, 1U);
   EXPECT_EQ(published().switches, 0U);
 }
 
@@ -54,7 +52,7 @@ TEST_F(PublishedRefresh, TellsExactlyWhatChanged) {
   EXPECT_EQ(told_entries(),
             (Entries{{kRootNode, "gone"}, {d, "file7"}, {gone, "a"}, {kept, "fresh"}}));
   std::vector<NodeId> nodes{
-      kRootNode, kRootNode, d, gone, kept, origin_.id("d/file9"), origin_.id("d/file11")};
+      kRootNode, d, gone, kept, origin_.id("d/file9"), origin_.id("d/file11")};
   std::sort(nodes.begin(), nodes.end());
   EXPECT_EQ(told_nodes(), nodes);
   EXPECT_EQ(content("d/file7"), "new bytes");
@@ -103,7 +101,8 @@ TEST_F(PublishedRefresh, APageThatCannotBeHadLeavesTheOldRevision) {
   EXPECT_EQ(published().refresh_failures, 1U);
   EXPECT_NE(published().refresh_error.find("planted"), std::string::npos);
   EXPECT_EQ(told_entries(), Entries{});
-  EXPECT_EQ(content("d/file7"), "old");
+  // A page that failed a moment ago is not asked for again at once.
+  ASSERT_TRUE(eventually([&] { return content("d/file7") == "old"; }));
   ASSERT_TRUE(eventually([&] { return stack().refresh().ok(); }));
   EXPECT_EQ(content("d/file7"), "new bytes");
   EXPECT_EQ(published().refresh_error, "");
@@ -186,11 +185,14 @@ TEST(PublishedChanges, WhatNobodySeesIsNotTold) {
   catalog::Entry moved = entry;
   std::get<catalog::PieceContent>(moved.content).pieces[0].frame.pack = catalog::sha256("other");
   volume::TreeChanges changes;
-  volume::add_change(revision, revision, {entry, moved}, changes);
-  EXPECT_TRUE(changes.empty()) << "the same bytes in another pack";
+  EXPECT_FALSE(volume::add_change(revision, revision, {entry, moved}, changes))
+      << "the same bytes in another pack";
   moved.alias = true;
-  volume::add_change(revision, revision, {entry, moved}, changes);
+  EXPECT_FALSE(volume::add_change(revision, revision, {entry, moved}, changes));
   EXPECT_TRUE(changes.empty());
+  moved.mode = 0700;
+  EXPECT_TRUE(volume::add_change(revision, revision, {entry, moved}, changes));
+  EXPECT_EQ(changes.nodes, std::vector<NodeId>{5});
 }
 
 TEST(PublishedChanges, LooksAreSpreadOut) {

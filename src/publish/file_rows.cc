@@ -39,6 +39,11 @@ std::vector<std::size_t> FileRows::find(const Inode& inode) {
   return result;
 }
 
+void FileRows::forget(std::size_t number) {
+  rows_[number].stamp = {};
+  rows_[number].contents = {};
+}
+
 std::vector<NodeId> FileRows::retain(const std::vector<bool>& marks) {
   std::vector<NodeId> dropped;
   std::vector<FileRow> kept;

@@ -15,9 +15,9 @@ FramePipe::FramePipe(Store& store, State& state, FramePlaces& places, const Limi
       level_(level),
       progress_(progress),
       pack_(store, catalog::PackKind::data, limits),
-      workers_("compress", threads),
+      workers_("lv-compress", threads),
       writer_([this] {
-        base::name_this_thread("write-packs");
+        base::name_this_thread("lv-write-packs");
         write();
       }) {}
 

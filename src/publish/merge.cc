@@ -171,7 +171,8 @@ class Merge {
     ++sums.files;
     if (entry.size <= kSmall) ++sums.small_files;
     sums.bytes += entry.size;
-    return add_packs(entry.content, reader_, state_, out_.packs);
+    return for_each_pack(entry.content, reader_, state_,
+                         [this](const catalog::Digest& pack) { out_.packs.insert(pack); });
   }
 
   const MergeInput& in_;

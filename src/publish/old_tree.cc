@@ -7,33 +7,45 @@
 
 namespace lazyvol::publish {
 
-Status add_packs(const catalog::Content& content, catalog::PageReader& reader, State& state,
-                 PackSet& packs) {
+namespace {
+
+// What cannot be read because it is not there or not what it should be, as far as that can be told
+// from other failures.
+bool means_lost(const Error& error) {
+  return error.code == Code::not_found || error.code == Code::corrupt;
+}
+
+}  // namespace
+
+Status for_each_pack(const catalog::Content& content, catalog::PageReader& reader, State& state,
+                     const std::function<void(const catalog::Digest&)>& visit) {
   if (const auto* list = std::get_if<catalog::PieceContent>(&content)) {
-    for (const catalog::Piece& piece : list->pieces) packs.insert(piece.frame.pack);
+    for (const catalog::Piece& piece : list->pieces) visit(piece.frame.pack);
   }
   const auto* map = std::get_if<catalog::MapContent>(&content);
   if (map == nullptr) return {};
   if (const auto known = state.packs_of_map(map->map.hash)) {
-    packs.insert(map->map.pack);  // equal maps may lie in several packs
-    packs.insert(known->begin(), known->end());
+    visit(map->map.pack);  // equal maps may lie in several packs
+    for (const catalog::Digest& pack : *known) visit(pack);
     return {};
   }
   PackSet found;
-  const auto visit = [&](const catalog::Extent& extent) -> Status {
-    if (extent.kind == catalog::Extent::Kind::piece) found.insert(extent.frame.pack);
-    return {};
-  };
-  const auto map_read = [&](const catalog::FrameRef& frame) { found.insert(frame.pack); };
-  LAZYVOL_TRY(for_each_extent(reader, map->map, visit, map_read));
-  packs.insert(found.begin(), found.end());
+  LAZYVOL_TRY(for_each_extent(
+      reader, map->map,
+      [&](const catalog::Extent& extent) -> Status {
+        if (extent.kind == catalog::Extent::Kind::piece) found.insert(extent.frame.pack);
+        return {};
+      },
+      [&](const catalog::FrameRef& frame) { found.insert(frame.pack); }));
   std::vector<catalog::Digest> list(found.begin(), found.end());
   std::sort(list.begin(), list.end());
+  for (const catalog::Digest& pack : list) visit(pack);
   return state.put_packs_of_map(map->map.hash, list);
 }
 
-Result<OldTree> OldTree::load(catalog::PageReader& reader, const catalog::Page& root, State& state,
-                              FileRows& rows, Progress& progress) {
+Result<OldTree> OldTree::load(catalog::PageReader& reader, const catalog::Page& root,
+                              const PackSet& present, State& state, FileRows& rows,
+                              Progress& progress) {
   OldTree tree;
   Learner learner(reader, state, progress);
   std::vector<FileRow> learned;
@@ -41,29 +53,24 @@ Result<OldTree> OldTree::load(catalog::PageReader& reader, const catalog::Page& 
   const auto visit = [&](const catalog::Entry& entry) -> Status {
     progress.tick();
     LAZYVOL_TRY(progress.check());
-    if (tree.begins_.empty() || tree.begins_.back().first != entry.directory) {
-      tree.begins_.emplace_back(entry.directory, tree.names_.size());
-    }
-    Name name;
-    name.id = entry.id;
-    name.at = tree.text_.size();
-    name.length = static_cast<std::uint8_t>(entry.name.size());
-    name.type = entry.type;
-    tree.names_.push_back(name);
-    tree.text_ += entry.name;
-    const Status packs = add_packs(entry.content, reader, state, tree.packs_);
-    // A map that is lost is learned to be so below.
-    if (!packs.ok() && packs.error().code != Code::not_found &&
-        packs.error().code != Code::corrupt) {
-      return packs;
-    }
+    tree.add(entry);
+    bool is_lost = false;
+    const Status packs = for_each_pack(entry.content, reader, state, [&](const auto& pack) {
+      tree.packs_.insert(pack);
+      is_lost |= !present.contains(pack);
+    });
+    if (!packs.ok() && !means_lost(packs.error())) return packs;
+    is_lost |= !packs.ok();
     if (entry.alias) return {};
     if (const auto row = rows.find(entry.id)) {
       seen[*row] = true;
-      return {};
+      if (is_lost) rows.forget(*row);
+    } else if (is_lost) {
+      learned.push_back({.id = entry.id, .type = entry.type, .inode = {}});
+    } else {
+      LAZYVOL_TRY_ASSIGN(const FileRow fresh, learner.learn(entry));
+      learned.push_back(fresh);
     }
-    LAZYVOL_TRY_ASSIGN(FileRow row, learner.learn(entry));
-    learned.push_back(row);
     return {};
   };
   LAZYVOL_TRY(catalog::for_each_entry(reader, root, visit));
@@ -72,6 +79,19 @@ Result<OldTree> OldTree::load(catalog::PageReader& reader, const catalog::Page& 
   if (!gone.empty()) LAZYVOL_TRY(state.erase_rows(gone));
   rows.add(std::move(learned));
   return tree;
+}
+
+void OldTree::add(const catalog::Entry& entry) {
+  if (begins_.empty() || begins_.back().first != entry.directory) {
+    begins_.emplace_back(entry.directory, names_.size());
+  }
+  Name name;
+  name.id = entry.id;
+  name.at = text_.size();
+  name.length = static_cast<std::uint8_t>(entry.name.size());
+  name.type = entry.type;
+  names_.push_back(name);
+  text_ += entry.name;
 }
 
 std::span<const OldTree::Name> OldTree::in(NodeId directory) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,10 +22,10 @@ namespace lazyvol::publish {
 
 using PackSet = std::unordered_set<catalog::Digest, catalog::DigestHash>;
 
-/// Adds the packs that a content needs: of its frames, and of its file maps. What maps lead to is
-/// remembered by `state`. Errors: those of the reader; corrupt.
-Status add_packs(const catalog::Content& content, catalog::PageReader& reader, State& state,
-                 PackSet& packs);
+/// Visits the packs that a content needs, some more than once: of its frames, and of its file maps.
+/// What maps lead to is remembered by `state`. Errors: those of the reader; corrupt.
+Status for_each_pack(const catalog::Content& content, catalog::PageReader& reader, State& state,
+                     const std::function<void(const catalog::Digest&)>& visit);
 
 /// Thread rule: immutable once it is loaded.
 class OldTree {
@@ -38,9 +39,12 @@ class OldTree {
 
   /// Reads all entries. Those that `rows` does not know are learned (publish/learner.h) and added;
   /// rows of ids that are not there (another publisher removed them) are dropped.
-  /// Errors: those of reader and state; corrupt; cancelled.
-  static Result<OldTree> load(catalog::PageReader& reader, const catalog::Page& root, State& state,
-                              FileRows& rows, Progress& progress);
+  /// Files that need a pack which is not among `present` lose their stamps and fingerprints in
+  /// `rows`, so that they are read and stored anew. Errors: those of reader and state; corrupt;
+  /// cancelled.
+  static Result<OldTree> load(catalog::PageReader& reader, const catalog::Page& root,
+                              const PackSet& present, State& state, FileRows& rows,
+                              Progress& progress);
 
   /// The names in a directory, in order.
   std::span<const Name> in(NodeId directory) const;
@@ -51,6 +55,8 @@ class OldTree {
   const PackSet& packs() const { return packs_; }
 
  private:
+  void add(const catalog::Entry& entry);
+
   std::vector<Name> names_;
   std::string text_;
   std::vector<std::pair<NodeId, std::size_t>> begins_;  ///< first name of each directory

@@ -20,7 +20,7 @@ PagePacks::PagePacks(Store& store, const Limits& limits, unsigned threads, Progr
     : limits_(limits),
       progress_(progress),
       pack_(store, catalog::PackKind::metadata, limits),
-      workers_("compress-page", threads) {}
+      workers_("lv-pages", threads) {}
 
 PagePacks::~PagePacks() {
   *stopping_.lock() = true;

@@ -123,10 +123,10 @@ class Publication {
     LAZYVOL_TRY(check_rows(store_, *state_, document));
     rows_.emplace(state_->rows());
     const auto names = std::make_shared<const std::string>(head_.roots.names);
-    LAZYVOL_TRY_ASSIGN(old_, OldTree::load(pages_, names, *state_, *rows_, progress_));
     LAZYVOL_TRY_ASSIGN(pack_sizes_, list_packs(store_));
     PackSet present;
     for (const auto& [pack, size] : pack_sizes_) present.insert(pack);
+    LAZYVOL_TRY_ASSIGN(old_, OldTree::load(pages_, names, present, *state_, *rows_, progress_));
     state_->trust(old_.packs(), present);
     match_ = match_tree(scan_->tree, old_, *rows_);
     const auto& nodes = scan_->tree.nodes;

@@ -42,7 +42,7 @@ ReadAhead::ReadAhead(const Fd& root, const Tree& tree, std::span<const std::uint
       settings_{fine_chunks, limits.settle_ns},
       limits_(limits),
       progress_(progress),
-      workers_("read", threads) {
+      workers_("lv-read", threads) {
   for (unsigned i = 0; i < threads; ++i) workers_.submit([this] { work(); });
 }
 

@@ -70,7 +70,7 @@ class Scanner {
     auto top = std::make_unique<Listed>();
     state_.lock()->waiting.push_back(top.get());
     {
-      base::Workers workers("scan", settings_.threads);
+      base::Workers workers("lv-scan", settings_.threads);
       for (unsigned i = 0; i < settings_.threads; ++i) workers.submit([this] { work(); });
       wait();
     }

@@ -308,6 +308,32 @@ TEST_F(Increment, PacksThatWereRemovedAreNotReferredTo) {
   expect_sound_packs(*store_);
 }
 
+// As docs say: who finds a pack damaged may delete it and publish again.
+TEST_F(Increment, PacksThatWereLostHeal) {
+  limits_.pack_target = 1 << 20;
+  write_file(tree_ / "z", noise(1'500'000, 8));
+  write_file(tree_ / "sparse", noise(100'000, 9));
+  fs::resize_file(tree_ / "sparse", 1 << 20);
+  settle();
+  publish_and_check();
+  const NodeId one = entry("a/one").id;
+  for (const char* path : {"z", "sparse"}) {
+    const catalog::Entry lost = entry(path);
+    const bool is_map = std::holds_alternative<catalog::MapContent>(lost.content);
+    const catalog::Digest pack =
+        is_map ? std::get<catalog::MapContent>(lost.content).map.pack
+               : std::get<catalog::PieceContent>(lost.content).pieces[0].frame.pack;
+    ASSERT_TRUE(store_->remove(catalog::pack_path(pack)).ok());
+    const PublishReport report = publish_and_check();
+    EXPECT_TRUE(report.changed) << path;
+    EXPECT_GT(report.files_read, 0U) << path;
+    EXPECT_NE(entry(path).id, lost.id) << "nobody could prove that the bytes are the same";
+    EXPECT_EQ(entry("a/one").id, one);
+  }
+  EXPECT_FALSE(publish_and_check().changed);
+  expect_sound_packs(*store_);
+}
+
 TEST_F(Increment, TagsExpiryAndKeys) {
   options_.tags = {"v1", "latest"};
   const PublishReport tagged = publish_and_check();

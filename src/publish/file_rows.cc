@@ -39,6 +39,21 @@ std::vector<std::size_t> FileRows::find(const Inode& inode) {
   return result;
 }
 
+std::vector<NodeId> FileRows::retain(const std::vector<bool>& marks) {
+  std::vector<NodeId> dropped;
+  std::vector<FileRow> kept;
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    if (marks[i]) {
+      kept.push_back(rows_[i]);
+    } else {
+      dropped.push_back(rows_[i].id);
+    }
+  }
+  if (!dropped.empty()) rows_ = std::move(kept);
+  by_inode_.clear();
+  return dropped;
+}
+
 void FileRows::add(std::vector<FileRow> rows) {
   if (rows.empty()) return;
   std::sort(rows.begin(), rows.end(), by_id);

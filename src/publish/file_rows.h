@@ -22,6 +22,8 @@ class FileRows {
   /// The numbers of the rows that name this inode, by rising id.
   std::vector<std::size_t> find(const Inode& inode);
 
+  /// Drops the rows whose mark is false; the answer is their ids.
+  std::vector<NodeId> retain(const std::vector<bool>& marks);
   /// Adds rows of other ids, in any order.
   void add(std::vector<FileRow> rows);
 

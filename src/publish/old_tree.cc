@@ -37,6 +37,7 @@ Result<OldTree> OldTree::load(catalog::PageReader& reader, const catalog::Page& 
   OldTree tree;
   Learner learner(reader, state, progress);
   std::vector<FileRow> learned;
+  std::vector<bool> seen(rows.size());
   const auto visit = [&](const catalog::Entry& entry) -> Status {
     progress.tick();
     LAZYVOL_TRY(progress.check());
@@ -56,13 +57,19 @@ Result<OldTree> OldTree::load(catalog::PageReader& reader, const catalog::Page& 
         packs.error().code != Code::corrupt) {
       return packs;
     }
-    if (entry.alias || rows.find(entry.id)) return {};
+    if (entry.alias) return {};
+    if (const auto row = rows.find(entry.id)) {
+      seen[*row] = true;
+      return {};
+    }
     LAZYVOL_TRY_ASSIGN(FileRow row, learner.learn(entry));
     learned.push_back(row);
     return {};
   };
   LAZYVOL_TRY(catalog::for_each_entry(reader, root, visit));
   LAZYVOL_TRY(learner.finish());
+  const std::vector<NodeId> gone = rows.retain(seen);
+  if (!gone.empty()) LAZYVOL_TRY(state.erase_rows(gone));
   rows.add(std::move(learned));
   return tree;
 }

@@ -36,7 +36,8 @@ class OldTree {
     NodeType type = NodeType::file;
   };
 
-  /// Reads all entries. Those that `rows` does not know are learned (publish/learner.h) and added.
+  /// Reads all entries. Those that `rows` does not know are learned (publish/learner.h) and added;
+  /// rows of ids that are not there (another publisher removed them) are dropped.
   /// Errors: those of reader and state; corrupt; cancelled.
   static Result<OldTree> load(catalog::PageReader& reader, const catalog::Page& root, State& state,
                               FileRows& rows, Progress& progress);

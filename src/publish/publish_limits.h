@@ -24,6 +24,9 @@ struct Limits {
   /// More edits than this build the catalog anew, entry by entry, instead of being held in memory.
   std::size_t edits = 100'000;
   std::size_t left_out = 100;  ///< names in a report
+  /// A file that changed less than this before it was read may change again without a trace: the
+  /// coarsest clock of a file system in use.
+  std::int64_t settle_ns = 2'000'000'000;
 };
 
 }  // namespace lazyvol::publish

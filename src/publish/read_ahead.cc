@@ -39,7 +39,7 @@ ReadAhead::ReadAhead(const Fd& root, const Tree& tree, std::span<const std::uint
     : root_(root),
       tree_(tree),
       files_(files),
-      fine_chunks_(fine_chunks),
+      settings_{fine_chunks, limits.settle_ns},
       limits_(limits),
       progress_(progress),
       workers_("read", threads) {
@@ -76,7 +76,7 @@ void ReadAhead::work() {
 
     Sink sink(*this, *slot);
     auto facts =
-        read_content(root_, tree_.path(number), tree_.nodes[number].stamp, fine_chunks_, sink);
+        read_content(root_, tree_.path(number), tree_.nodes[number].stamp, settings_, sink);
     if (facts.ok()) {
       FilePart end;
       end.facts = *std::move(facts);

@@ -64,7 +64,7 @@ class ReadAhead {
   const Fd& root_;
   const Tree& tree_;
   const std::span<const std::uint32_t> files_;
-  const bool fine_chunks_;
+  const ReadSettings settings_;
   const Limits& limits_;
   Progress& progress_;
   base::Locked<State> state_;

@@ -16,8 +16,6 @@ namespace lazyvol::publish {
 namespace {
 
 constexpr int kTries = 3;
-// The coarsest clock of a file system in use; a change within it may leave no trace.
-constexpr std::int64_t kSettleNs = 2'000'000'000;
 
 enum class Outcome : std::uint8_t { whole, changed, stopped };
 
@@ -144,10 +142,10 @@ Result<Outcome> read_once(const Fd& file, const std::string& path, const struct 
   return sink.restart() ? Outcome::changed : Outcome::stopped;
 }
 
-bool is_settled(const Stamp& stamp, std::int64_t read_ns) {
+bool is_settled(const Stamp& stamp, std::int64_t read_ns, std::int64_t within_ns) {
   // The kernel sets ctime, so one in the future means that its clock was set back since.
-  return stamp.ctime_ns < read_ns - kSettleNs &&
-         (stamp.mtime_ns < read_ns - kSettleNs || stamp.mtime_ns > read_ns + kSettleNs);
+  return stamp.ctime_ns < read_ns - within_ns &&
+         (stamp.mtime_ns < read_ns - within_ns || stamp.mtime_ns > read_ns + within_ns);
 }
 
 Result<Fd> open_file(const Fd& root, const std::string& path) {
@@ -161,7 +159,7 @@ Result<Fd> open_file(const Fd& root, const std::string& path) {
 }  // namespace
 
 Result<FileFacts> read_content(const Fd& root, const std::string& path, const Stamp& scanned,
-                               bool fine_chunks, ContentSink& sink) {
+                               const ReadSettings& settings, ContentSink& sink) {
   for (int tries = 0; tries < kTries; ++tries) {
     LAZYVOL_TRY_ASSIGN(const Fd file, open_file(root, path));
     const std::int64_t read_ns = base::system_clock().wall_ns();
@@ -171,7 +169,7 @@ Result<FileFacts> read_content(const Fd& root, const std::string& path, const St
     }
     FileFacts facts;
     facts.stamp = stamp_of(before);
-    facts.settled = is_settled(facts.stamp, read_ns);
+    facts.settled = is_settled(facts.stamp, read_ns, settings.settle_ns);
     facts.changed = facts.stamp != scanned;
     if (facts.changed) {
       facts.mode = before.st_mode & 07777U;
@@ -179,7 +177,8 @@ Result<FileFacts> read_content(const Fd& root, const std::string& path, const St
       facts.gid = before.st_gid;
       LAZYVOL_TRY_ASSIGN(facts.xattrs, read_xattrs(proc_path(file), true, path));
     }
-    LAZYVOL_TRY_ASSIGN(const Outcome outcome, read_once(file, path, before, fine_chunks, sink));
+    LAZYVOL_TRY_ASSIGN(const Outcome outcome,
+                       read_once(file, path, before, settings.fine_chunks, sink));
     if (outcome == Outcome::whole) return facts;
     if (outcome == Outcome::stopped) return Error{Code::cancelled, "publishing was cancelled"};
   }

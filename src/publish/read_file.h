@@ -46,10 +46,15 @@ struct FileFacts {
   std::vector<catalog::Xattr> xattrs;
 };
 
+struct ReadSettings {
+  bool fine_chunks = false;
+  std::int64_t settle_ns = 2'000'000'000;  ///< see FileFacts::settled
+};
+
 /// Reads the file `path` below `root`, which was scanned as `scanned`. A file that changes while it
 /// is read is read again, three times at most. Errors: not_found (it went), io_error (it kept
 /// changing, or is no file any more), access_denied, cancelled (the sink stopped); all name it.
 Result<FileFacts> read_content(const Fd& root, const std::string& path, const Stamp& scanned,
-                               bool fine_chunks, ContentSink& sink);
+                               const ReadSettings& settings, ContentSink& sink);
 
 }  // namespace lazyvol::publish

@@ -3,9 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include "publish/dir_store.h"
 #include "publish/publication.h"
@@ -22,6 +25,7 @@ class PublishFixture : public ::testing::Test {
     options_.tree = tree_;
     options_.state_dir = temp_.path() / "state";
     options_.threads = 3;
+    limits_.settle_ns = 20'000'000;  // the clocks of ext4 and tmpfs tick every few milliseconds
   }
   void reopen_store() {
     auto store = make_dir_store(volume_);
@@ -47,9 +51,9 @@ class PublishFixture : public ::testing::Test {
     for (const auto& object : *objects) bytes += object.size;
     return {bytes, objects->size()};
   }
-  /// Makes what was written now look as if it had been for long: the publisher trusts it then. Uses
-  /// the clock: sleeps until no time of the tree is younger than two seconds.
-  static void settle();
+  /// Until what was written now is old enough to be trusted.
+  static void settle() { std::this_thread::sleep_for(std::chrono::milliseconds(30)); }
+  catalog::Entry entry(const std::string& path) { return entries_of(*store_).at(path); }
 
   lazyvol::testing::TempDir temp_;
   std::filesystem::path tree_ = temp_.path() / "tree", volume_ = temp_.path() / "volume";

@@ -2,17 +2,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
-#include <fstream>
-#include <thread>
-
 #include "publish/publish_fixture.h"
 
 namespace lazyvol::publish {
-
-void PublishFixture::settle() {
-  std::this_thread::sleep_for(std::chrono::milliseconds(2'100));
-}
 
 namespace {
 

@@ -81,6 +81,16 @@ Result<EncodedFrame> encode_frame(std::string_view raw, int level) {
   return frame;
 }
 
+bool is_frame(const FrameRef& ref, std::string_view stored) {
+  return stored.size() == ref.stored && sha256(stored) == ref.hash;
+}
+
+Result<std::string> unpack_frame(const FrameRef& ref, std::string stored) {
+  LAZYVOL_TRY(check_frame_ref(ref));
+  if (stored.size() == ref.raw) return stored;
+  return decompress(stored, ref.raw);
+}
+
 Result<std::string> decode_frame(const FrameRef& ref, std::string_view stored) {
   LAZYVOL_TRY(check_frame_ref(ref));
   if (stored.size() != ref.stored) return damaged("has another length");

@@ -47,6 +47,12 @@ Result<EncodedFrame> encode_frame(std::string_view raw, int level);
 /// with it, and never more than `ref.raw` bytes are made of it. Errors: corrupt.
 Result<std::string> decode_frame(const FrameRef& ref, std::string_view stored);
 
+/// The two halves of it, for who must know which one failed: whether `stored` are the bytes that
+/// `ref` names; and what is in them once that is known, without a copy when they are not
+/// compressed. Errors: corrupt.
+bool is_frame(const FrameRef& ref, std::string_view stored);
+Result<std::string> unpack_frame(const FrameRef& ref, std::string stored);
+
 /// zstd without a hash, for bytes that something else vouches for (the pages inside of a head).
 /// The rule of 3 % holds: the result is as long as `raw` when it is not compressed.
 Result<std::string> compress(std::string_view raw, int level);

@@ -61,6 +61,15 @@ void ContentImpl::want(std::uint64_t begin, std::uint64_t end, RequestContext ct
   engine_->want(std::move(op));
 }
 
+bool ContentImpl::has(std::uint64_t begin, std::uint64_t end) const {
+  end = std::min(end, ref_.size);
+  if (begin >= end) return true;
+  for (std::uint64_t block = layout_.block_of(begin); block <= layout_.block_of(end - 1); ++block) {
+    if (!cached_->has(block)) return false;
+  }
+  return true;
+}
+
 std::uint64_t ContentImpl::readahead_allowance() const {
   return engine_->readahead_allowance();
 }

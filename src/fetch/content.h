@@ -25,11 +25,11 @@ class ContentImpl final : public Content, public std::enable_shared_from_this<Co
   void want(std::uint64_t begin, std::uint64_t end, RequestContext ctx,
             std::function<void(Status)> done) override;
   bool stale() const override { return stale_.load(std::memory_order_relaxed); }
-  cache::CachedContent& cached() override { return *cached_; }
+  bool has(std::uint64_t begin, std::uint64_t end) const override;
   std::uint64_t readahead_allowance() const override;
 
   const model::BlockLayout& layout() const { return layout_; }
-  const std::shared_ptr<cache::CachedContent>& cached_ptr() const { return cached_; }
+  cache::CachedContent& cached() { return *cached_; }
   /// Guarded by the engine's lock.
   ContentFlights& flights() { return flights_; }
   /// True for the first caller.

@@ -23,4 +23,14 @@ struct Counters {
   }
 };
 
+/// The same behind FrameStats.
+struct FrameCounters {
+  using Value = Counters::Value;
+  Value memory_hits{0}, disk_hits{0}, frames{0}, pages{0};
+  Value requests{0}, bytes_fetched{0};
+  Value corrupt{0}, missing_packs{0}, retries{0}, failovers{0}, failures{0}, cancelled{0};
+  Value unstored{0};
+  Value in_flight_requests{0}, waiting{0};  // gauges
+};
+
 }  // namespace lazyvol::fetch

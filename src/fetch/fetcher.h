@@ -51,6 +51,8 @@ struct ContentRef {
   std::string validator;
   std::uint64_t size = 0;
   model::ContentKey key;
+  /// What the source needs to know for as long as the content is open; most need nothing.
+  std::shared_ptr<const void> attachment = nullptr;
 };
 
 /// An open content. Reads of all handles of one key share it (and its flights). Thread-safe.
@@ -68,7 +70,8 @@ class Content {
                     std::function<void(Status)> done) = 0;
   /// True once the source said that this version is gone.
   virtual bool stale() const = 0;
-  virtual cache::CachedContent& cached() = 0;
+  /// Whether all of [begin, end) can probably be read without asking the source.
+  virtual bool has(std::uint64_t begin, std::uint64_t end) const = 0;
   /// How many bytes ahead of a reader are worth fetching now: less when memory or the queue is
   /// short, or when the cache does not store and what is fetched ahead lives in memory only.
   virtual std::uint64_t readahead_allowance() const = 0;

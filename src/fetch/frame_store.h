@@ -6,6 +6,7 @@
 // counted, asked for elsewhere (other origins, else the same again), and never seen by anybody.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -44,6 +45,8 @@ struct FrameStats {
   std::uint64_t corrupt = 0;                      ///< did not match their hash, or could not be
   std::uint64_t missing_packs = 0;                ///< an origin lacked a pack
   std::uint64_t retries = 0, failovers = 0, failures = 0, cancelled = 0;
+  std::uint64_t unstored = 0;    ///< frames that the cache refused, or was too slow for
+  std::uint64_t peak_bytes = 0;  ///< the most that in_flight_bytes ever was
   std::uint64_t in_flight_requests = 0, in_flight_bytes = 0, waiting = 0;  ///< gauges
 };
 
@@ -66,12 +69,18 @@ class FrameStore {
   virtual void get(const catalog::FrameRef& frame, FrameUse use, RequestContext ctx, Done done) = 0;
   /// The frame if it can be had without asking an origin; null otherwise.
   virtual FrameBytes at_hand(const catalog::FrameRef& frame, FrameUse use) = 0;
+  /// Whether at_hand() would probably give it. Reads nothing of it.
+  virtual bool has(const catalog::FrameRef& frame, FrameUse use) const = 0;
   /// Fetches what is not at hand of `frames`, with as few requests as possible, for nobody yet:
   /// `page`, `map` and `bundle` go to disk, `part` stays in memory for a while. `done` may be null.
   virtual void want(std::vector<catalog::FrameRef> frames, FrameUse use, RequestContext ctx,
                     std::function<void(Status)> done) = 0;
-  /// Drops what the disk and memory hold of it. Answers with the bytes freed.
+  /// Says that nobody is likely to ask for this frame again soon: it leaves memory first.
+  virtual void used_up(const catalog::FrameRef& frame, FrameUse use) = 0;
+  /// Drops what the disk and memory hold of it. Answers with the bytes freed on disk.
   virtual std::uint64_t evict(const catalog::FrameRef& frame, FrameUse use) = 0;
+  /// How many bytes ahead of a reader are worth fetching now, as Content::readahead_allowance().
+  virtual std::uint64_t allowance() const = 0;
 
   virtual FrameStats stats() const = 0;
   /// Cancels what waits and returns when no callback can come any more. Idempotent.

@@ -43,11 +43,7 @@ struct ContentReader::Impl {
     const std::uint64_t size = content->ref().size;
     if (offset != 0 || size > first_window || looked_whole.exchange(true)) return false;
     if (content->readahead_allowance() < size) return false;
-    cache::CachedContent& cached = content->cached();
-    for (std::uint64_t block = 0; block < cached.layout().count(); ++block) {
-      if (!cached.has(block)) return true;
-    }
-    return false;
+    return !content->has(0, size);
   }
 
   // constant

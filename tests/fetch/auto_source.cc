@@ -26,7 +26,8 @@ class AutoSource::Read final : public Transfer {
     if (sent_ >= behaviour_.cut_after) return end(behaviour_.cut_with);
     const std::uint64_t n =
         std::min<std::uint64_t>({behaviour_.chunk, length_ - sent_, behaviour_.cut_after - sent_});
-    const auto part = std::string_view(*bytes_).substr(offset_ + sent_, n);
+    std::string part = bytes_->substr(offset_ + sent_, n);
+    if (behaviour_.flip - (offset_ + sent_) < n) part[behaviour_.flip - (offset_ + sent_)] ^= 1;
     sent_ += n;
     paused_ = true;  // before the call: a resume() meanwhile must not be lost
     const Flow flow = sink_->on_data(std::as_bytes(std::span(part)));
@@ -37,10 +38,11 @@ class AutoSource::Read final : public Transfer {
   bool start() {
     if (behaviour_.refuse) return end(*behaviour_.refuse);
     started_ = true;
-    offset_ = behaviour_.whole ? 0 : request_.offset;
-    length_ = behaviour_.whole ? bytes_->size() : request_.length;
+    const std::uint64_t size = std::min<std::uint64_t>(bytes_->size(), behaviour_.object_size);
+    offset_ = behaviour_.whole ? 0 : std::min(request_.offset, size);
+    length_ = behaviour_.whole ? size : std::min(request_.length, size - offset_);
     paused_ = true;
-    return went(sink_->on_start({request_.validator, offset_, length_, bytes_->size()}));
+    return went(sink_->on_start({request_.validator, offset_, length_, size}));
   }
   bool went(Flow flow) {
     if (flow == Flow::abort) return end(Error{Code::cancelled, "aborted"});
@@ -82,6 +84,11 @@ void AutoSource::put(const std::string& path, std::string bytes) {
   files_[path] = std::make_shared<const std::string>(std::move(bytes));
 }
 
+std::vector<ReadRequest> AutoSource::reads() {
+  const std::lock_guard lock(mutex_);
+  return asked_;
+}
+
 void AutoSource::list(std::string, std::string, RequestContext, ListDone done) {
   done(Error{Code::unsupported, "no listing here"});
 }
@@ -98,7 +105,10 @@ std::shared_ptr<Transfer> AutoSource::read(ReadRequest request, std::shared_ptr<
     const std::lock_guard lock(mutex_);
     Behaviour behaviour = script ? script(request) : Behaviour{};
     inline_answer = behaviour.inline_answer;
-    auto bytes = files_.at(request.path);
+    asked_.push_back(request);
+    const auto file = files_.find(request.path);
+    auto bytes = file == files_.end() ? std::make_shared<const std::string>() : file->second;
+    if (file == files_.end()) behaviour.refuse = Error{Code::not_found, "404"};
     read = std::make_shared<Read>(std::move(request), std::move(sink), std::move(ctx),
                                   std::move(bytes), std::move(behaviour));
     if (!inline_answer) reads_.push_back(read);

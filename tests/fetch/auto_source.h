@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "lazyvol/source.h"
 
@@ -18,12 +19,14 @@ class AutoSource final : public Source {
  public:
   /// What happens to one read.
   struct Behaviour {
-    std::optional<Error> refuse;                  ///< instead of a start
+    std::optional<Error> refuse{};                ///< instead of a start
     std::uint64_t cut_after = ~std::uint64_t{0};  ///< bytes, then `cut_with`
     Error cut_with{Code::io_error, "connection broken"};
-    bool whole = false;          ///< ignores the range
-    bool black_hole = false;     ///< nothing comes until it is stopped
-    bool inline_answer = false;  ///< all of it within read()
+    bool whole = false;                             ///< ignores the range
+    bool black_hole = false;                        ///< nothing comes until it is stopped
+    bool inline_answer = false;                     ///< all of it within read()
+    std::uint64_t flip = ~std::uint64_t{0};         ///< offset of a byte that comes inverted
+    std::uint64_t object_size = ~std::uint64_t{0};  ///< the object ends here
     std::size_t chunk = 16 * 1024;
   };
   /// Called for every read, under the source's lock. Set before use.
@@ -34,7 +37,9 @@ class AutoSource final : public Source {
   /// hold the source.
   void close();
   ~AutoSource() override;
+  /// What was not put is answered with not_found.
   void put(const std::string& path, std::string bytes);
+  std::vector<ReadRequest> reads();
 
   SourceTraits traits() const override { return {"auto", "auto://test", true, false}; }
   void list(std::string, std::string, RequestContext, ListDone done) override;
@@ -50,6 +55,7 @@ class AutoSource final : public Source {
   std::condition_variable changed_;
   std::map<std::string, std::shared_ptr<const std::string>> files_;
   std::deque<std::shared_ptr<Read>> reads_;
+  std::vector<ReadRequest> asked_;
   bool closing_ = false;
   std::thread thread_;
 };

@@ -110,7 +110,7 @@ TEST(Whole, ABlockLostBehindTheStreamWaitsForTheNextOne) {
   // Until the engine heard of it, both are still served from memory. Then the stream holds the
   // block being filled and room for one more.
   eventually([&] { return rig.stats().in_flight_bytes <= 2 * kBlock; }, "both let go");
-  content->cached().evict();
+  rig.cache->content(content->ref().key, bytes.size())->evict();
   auto lost = rig.read(content, 0, 10);
   EXPECT_TRUE(rig.source->none());
   request->send(2 * kBlock);

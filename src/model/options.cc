@@ -222,7 +222,7 @@ struct Option {
 
 #define LAZYVOL_SAME(field) \
   [](const MountOptions& a, const MountOptions& b) { return a.field == b.field; }
-#define LAZYVOL_SHOW(field) [](const MountOptions& o) { return show(o.field); }
+#define LAZYVOL_SHOW(field) [](const MountOptions& o) { return std::vector{show(o.field)}; }
 #define LAZYVOL_OPTION(name, argument, meaning, field, parse_expression)                   \
   Option {                                                                                 \
     {name, argument, meaning},                                                             \

@@ -14,6 +14,7 @@
 #include "catalog/signing_key.h"
 #include "daemon/cli_commands.h"
 #include "daemon/cli_parse.h"
+#include "daemon/cli_volume.h"
 #include "daemon/control_client.h"
 #include "daemon/interrupt.h"
 #include "daemon/mounted_path.h"
@@ -40,11 +41,6 @@ struct PublishCommand {
   publish::PublishOptions options;
   bool json = false;
 };
-
-int failure_status(const Error& error) {
-  return error.code == Code::invalid_argument || error.code == Code::unsupported ? kExitUsage
-                                                                                 : kExitFailed;
-}
 
 /// Whether `path` is `directory` or lies in it; both canonical.
 bool lies_in(const fs::path& path, const fs::path& directory) {
@@ -170,11 +166,11 @@ void print_left_out(const PublishReport& report, std::ostream& err) {
 
 int run_publish(PublishCommand& command, Console console) {
   if (auto status = complete_options(command); !status.ok()) {
-    return complain(console, status.error().message, failure_status(status.error()));
+    return refuse(console, status.error());
   }
   const auto destination = place_directories(command);
   if (!destination.ok()) {
-    return complain(console, destination.error().message, failure_status(destination.error()));
+    return refuse(console, destination.error());
   }
   Interrupt interrupt;  // before the store and the publisher start threads
   const auto store = publish::make_dir_store(*destination);

@@ -21,6 +21,7 @@
 #include "publish/gc.h"
 #include "publish/open_volume.h"
 #include "publish/verify.h"
+#include "publish/volume_reader.h"
 
 namespace lazyvol::daemon {
 namespace {
@@ -87,19 +88,21 @@ void print_damage(const VerifyReport& report, std::ostream& out) {
 int run_verify(VerifyCommand& command, Console console) {
   if (!command.key.empty()) {
     const auto key = read_public_key(command.key);
-    if (!key.ok()) return end_with(console, key.error().in("--key"), nullptr);
+    if (!key.ok()) return refuse(console, key.error().in("--key"));
     command.options.key = *key;
   }
+  const auto path = publish::head_path(command.options.revision);
+  if (!path.ok()) return refuse(console, path.error().in("--revision"));
   Interrupt interrupt;
   const auto store = command.volume.open();
-  if (!store.ok()) return end_with(console, store.error(), nullptr);
+  if (!store.ok()) return refuse(console, store.error());
   command.options.now_ns = base::system_clock().wall_ns();
   ProgressLine line(console);
   const auto report = publish::verify(
       **store, command.options, [&](const publish::VerifyProgress& seen) { line.update(seen); },
       interrupt.token());
   line.clear();
-  if (!report.ok()) return end_with(console, report.error(), &interrupt);
+  if (!report.ok()) return end_with(console, report.error(), interrupt);
   if (command.json) {
     console.out << dump(json_of(*report)) << std::endl;
   } else {
@@ -210,10 +213,10 @@ int run_gc(GcCommand& command, Console console) {
   command.options.grace = std::chrono::duration_cast<std::chrono::seconds>(
       std::min<std::chrono::milliseconds>(*grace, kLongest));
   const auto directory = publish::volume_directory(command.volume);
-  if (!directory.ok()) return end_with(console, directory.error(), nullptr);
+  if (!directory.ok()) return refuse(console, directory.error());
   Interrupt interrupt;
   const auto store = publish::open_dir_store(*directory);
-  if (!store.ok()) return end_with(console, store.error(), nullptr);
+  if (!store.ok()) return refuse(console, store.error());
   ProgressLine line(console);
   const auto marked = [&](std::size_t done, std::size_t all) {
     line.update(fmt::format("{} of {} revisions walked", done, all));
@@ -221,7 +224,7 @@ int run_gc(GcCommand& command, Console console) {
   const auto report = publish::collect_garbage(
       **store, command.options, base::system_clock().wall_ns(), marked, interrupt.token());
   line.clear();
-  if (!report.ok()) return end_with(console, report.error(), &interrupt);
+  if (!report.ok()) return end_with(console, report.error(), interrupt);
   if (command.json) {
     console.out << dump(json_of(*report, command.options.dry_run)) << std::endl;
   } else {
@@ -248,8 +251,8 @@ void add_gc(CLI::App& app, Command& command) {
   gc->add_flag("--json", line->json, "the result as one JSON document");
   gc->footer(
       "Tags are always kept. Packs go when nothing in them is needed; those that are partly alive\n"
-      "stay as they are. TIME must be 12 hours longer than a publish takes, and longer than mounts go
-      "
+      "stay as they are. TIME must be 12 hours longer than a publish takes, and longer than mounts "
+      "go\n"
       "without a refresh.");
   gc->callback(
       [line, &command] { command = [line](Console console) { return run_gc(*line, console); }; });

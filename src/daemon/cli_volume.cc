@@ -41,12 +41,16 @@ Result<std::unique_ptr<publish::Store>> VolumeArgument::open() const {
   return publish::open_volume(text, parsed);
 }
 
-int end_with(Console console, const Error& error, const Interrupt* interrupt) {
-  if (interrupt != nullptr && interrupt->exit_status() != 0 && error.code == Code::cancelled) {
-    return complain(console, "stopped", interrupt->exit_status());
-  }
+int refuse(Console console, const Error& error) {
   const bool usage = error.code == Code::invalid_argument || error.code == Code::unsupported;
   return complain(console, error.message, usage ? kExitUsage : kExitFailed);
+}
+
+int end_with(Console console, const Error& error, const Interrupt& interrupt) {
+  if (interrupt.exit_status() != 0 && error.code == Code::cancelled) {
+    return complain(console, "stopped", interrupt.exit_status());
+  }
+  return complain(console, error.message, kExitFailed);
 }
 
 std::string shown_time(std::int64_t ns, char between) {
@@ -125,11 +129,11 @@ void print_row(const Revision& revision, std::ostream& out) {
 int run_revisions(const VolumeArgument& volume, bool json, Console console) {
   Interrupt interrupt;
   const auto store = volume.open();
-  if (!store.ok()) return end_with(console, store.error(), nullptr);
+  if (!store.ok()) return refuse(console, store.error());
   // Over a network the sizes would cost a request for each page.
   const bool local = publish::volume_directory(volume.text).ok();
   const auto revisions = publish::list_revisions(**store, local, interrupt.token());
-  if (!revisions.ok()) return end_with(console, revisions.error(), &interrupt);
+  if (!revisions.ok()) return end_with(console, revisions.error(), interrupt);
   int status = kExitOk;
   if (!json) {
     console.out << fmt::format(kRow, "REVISION", "PUBLISHED", "ENTRIES", "BYTES", "NEW", "SIGNER",
@@ -225,15 +229,15 @@ void print_change(const NameChange& change, std::ostream& out) {
 int run_diff(const DiffCommand& command, Console console) {
   Interrupt interrupt;
   const auto store = command.volume.open();
-  if (!store.ok()) return end_with(console, store.error(), nullptr);
-  const auto head_of = [&](const std::string& revision) -> Result<publish::StoredHead> {
-    LAZYVOL_TRY_ASSIGN(const std::string path, publish::head_path(revision));
-    return publish::need_head(**store, path);
-  };
-  const auto before = head_of(command.before);
-  if (!before.ok()) return end_with(console, before.error(), nullptr);
-  const auto after = head_of(command.after);
-  if (!after.ok()) return end_with(console, after.error(), nullptr);
+  if (!store.ok()) return refuse(console, store.error());
+  const auto before_path = publish::head_path(command.before);
+  if (!before_path.ok()) return refuse(console, before_path.error());
+  const auto after_path = publish::head_path(command.after);
+  if (!after_path.ok()) return refuse(console, after_path.error());
+  const auto before = publish::need_head(**store, *before_path);
+  if (!before.ok()) return end_with(console, before.error(), interrupt);
+  const auto after = publish::need_head(**store, *after_path);
+  if (!after.ok()) return end_with(console, after.error(), interrupt);
   const auto show = [&](const NameChange& change) -> Status {
     if (command.json) {
       print_change_json(change, console.out);
@@ -246,7 +250,7 @@ int run_diff(const DiffCommand& command, Console console) {
   const Status status = publish::diff_revisions(**store, before->document.head,
                                                 after->document.head, show, interrupt.token());
   console.out.flush();
-  return status.ok() ? kExitOk : end_with(console, status.error(), &interrupt);
+  return status.ok() ? kExitOk : end_with(console, status.error(), interrupt);
 }
 
 }  // namespace

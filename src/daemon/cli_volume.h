@@ -24,9 +24,12 @@ struct VolumeArgument {
   Result<std::unique_ptr<publish::Store>> open() const;
 };
 
-/// Complains of `error`, or says that it was stopped when `interrupt` (may be null) was why.
-/// Answers with the exit status.
-int end_with(Console console, const Error& error, const Interrupt* interrupt);
+/// Complains of what the command line says. Answers with the exit status: usage, but for files and
+/// volumes that cannot be had.
+int refuse(Console console, const Error& error);
+/// Complains of how a command ended, or says that it was stopped if `interrupt` was why. Answers
+/// with the exit status.
+int end_with(Console console, const Error& error, const Interrupt& interrupt);
 
 /// "2026-11-25 22:10:00Z" of nanoseconds since 1970; the second form has no space.
 std::string shown_time(std::int64_t ns, char between = ' ');

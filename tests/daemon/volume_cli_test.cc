@@ -78,7 +78,8 @@ TEST_F(VolumeCli, Revisions) {
   EXPECT_EQ(ran.status, kExitOk) << ran.err;
   EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), 3) << ran.out;
   EXPECT_NE(ran.out.find("2023-11-14 22:13:20Z"), std::string::npos) << ran.out;
-  EXPECT_NE(ran.out.find("8a88e3dd7409f195"), std::string::npos) << ran.out;
+  const std::string signer = catalog::SecretKey::from_seed({1}).public_key().text();
+  EXPECT_NE(ran.out.find("  " + signer.substr(8, 16) + "  "), std::string::npos) << ran.out;
   const auto rows = lines(lazyvol({"revisions", dir(), "--json"}).out);
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0]["sequence"], 2);
@@ -86,8 +87,7 @@ TEST_F(VolumeCli, Revisions) {
   EXPECT_EQ(rows[1]["tags"], json::array({"v1"}));
   EXPECT_GT(rows[1]["new_bytes"], 20'000);
   EXPECT_LT(rows[0]["new_bytes"], 3'000);
-  EXPECT_EQ(rows[0]["signer"],
-            "ed25519:8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c");
+  EXPECT_EQ(rows[0]["signer"], signer);
 }
 
 TEST_F(VolumeCli, RevisionsNameADamagedOne) {
@@ -227,7 +227,7 @@ TEST(Keygen, MakesTwoFilesOnce) {
 }
 
 TEST(InterruptTest, SignalsBecomeAStop) {
-  for (const auto [number, status] : {std::pair(SIGINT, 130), std::pair(SIGTERM, 143)}) {
+  for (const auto& [number, status] : {std::pair(SIGINT, 130), std::pair(SIGTERM, 143)}) {
     const Interrupt interrupt;
     EXPECT_EQ(interrupt.exit_status(), 0);
     std::atomic<bool> stopped{false};

@@ -188,6 +188,7 @@ Result<AwsKeys> keys_of_container(const AwsEnvironment& environment, WaitingHttp
     }
   }
   auto request = request_for(HttpRequest::Method::get, std::move(url), kPatience);
+  request.bypass_proxy = true;
   if (const auto file = environment.variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")) {
     LAZYVOL_TRY_ASSIGN(auto token, read_token(*file));
     request.headers.emplace_back("Authorization", std::move(token));
@@ -206,12 +207,14 @@ Result<AwsKeys> keys_of_instance(const AwsEnvironment& environment, WaitingHttp&
       environment.variable("AWS_EC2_METADATA_SERVICE_ENDPOINT").value_or("http://169.254.169.254");
   while (service.ends_with('/')) service.pop_back();
   auto wanted = request_for(HttpRequest::Method::put, service + "/latest/api/token", kPatience);
+  wanted.bypass_proxy = true;
   wanted.headers.emplace_back("X-aws-ec2-metadata-token-ttl-seconds", "21600");
   const auto session = http.fetch(std::move(wanted), options_for(kPatience, 0));
   if (!session.ok() && session.error().code == Code::cancelled) return session.error();
   if (!session.ok()) return Error{Code::not_found, "no instance metadata"};
   const auto get = [&](std::string url) {
     auto request = request_for(HttpRequest::Method::get, std::move(url), kPatience);
+    request.bypass_proxy = true;
     request.headers.emplace_back("X-aws-ec2-metadata-token", session->bytes);
     return http.fetch(std::move(request), options_for(kPatience * 5, 3));
   };

@@ -116,6 +116,7 @@ void CurlTransfer::set_connection() {
   set(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(&sockets_));
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   set(CURLOPT_PROTOCOLS_STR, "http,https");
+  if (pending_->request.bypass_proxy) set(CURLOPT_NOPROXY, "*");
   const bool tls = pending_->target.origin.tls();
   set(CURLOPT_HTTP_VERSION, static_cast<long>(tls && pending_->shareable ? CURL_HTTP_VERSION_2TLS
                                                                          : CURL_HTTP_VERSION_1_1));

@@ -70,7 +70,8 @@ class S3Exchange : public net::HttpSink, public std::enable_shared_from_this<S3E
                                                if (keys.ok()) return then(*self, *std::move(keys));
                                                if (keys.error().code == Code::access_denied)
                                                  self->site_->complain(keys.error());
-                                               self->finish(keys.error());
+                                               const bool late = keys.error().code == Code::timed_out;
+          self->finish(late ? keys.error().in("looking for AWS keys") : keys.error());
                                              });
     ask([pending](Result<Keys> keys) { pending->answer(std::move(keys)); });
   }

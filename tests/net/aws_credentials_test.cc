@@ -210,6 +210,16 @@ TEST_F(AwsChainTest, ContainerEndpointWithItsToken) {
   EXPECT_THAT(*seen.lock(), HasSubstr("Authorization: from-file\r\n"));
 }
 
+TEST_F(AwsChainTest, ServicesOfTheMachineAreNotAskedThroughAProxy) {
+  const ScriptedServer proxy(reply("502 Bad Gateway", ""));
+  const ScriptedServer agent(reply("200 OK", json_keys("C", 3600)));
+  ::setenv("http_proxy", proxy.url().c_str(), 1);
+  variables_["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = agent.url();
+  EXPECT_EQ(id(), "C");
+  EXPECT_EQ(proxy.requests(), 0);
+  ::unsetenv("http_proxy");
+}
+
 TEST_F(AwsChainTest, KeysAreNotAskedOfStrangersInTheClear) {
   for (const char* url : {"http://example.com/x", "http://10.0.0.1/", "http://169.254.170.3/",
                           "http://127.0.0.1.example.com/", "http://[fd00:ec2::24]/"}) {

@@ -65,6 +65,17 @@ TEST_F(EngineRedirectTest, EndsLoops) {
   EXPECT_EQ(engine_.stats().in_flight, 0U);
 }
 
+TEST_F(EngineRedirectTest, WhoAsksForThemGetsTheResponse) {
+  const ScriptedServer server(redirect_to("http://127.0.0.1:1/elsewhere"));
+  HttpRequest request = get(server.url());
+  request.follow_redirects = false;
+  const auto sink = fetch(engine_, request, &status_);
+  ASSERT_TRUE(status_.ok()) << status_.error().message;
+  EXPECT_EQ(sink->http_status(), 302);
+  EXPECT_EQ(sink->header("location"), "http://127.0.0.1:1/elsewhere");
+  EXPECT_EQ(sink->bytes(), "no\n");
+}
+
 TEST_F(EngineRedirectTest, ARedirectWithoutAPlaceIsAResponse) {
   ScriptedServer server("HTTP/1.1 302 Found\r\nContent-Length: 2\r\n\r\nhi");
   const auto sink = fetch(engine_, get(server.url()), &status_);

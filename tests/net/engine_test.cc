@@ -5,8 +5,10 @@
 
 #include <cstdlib>
 
+#include "base/locked.h"
 #include "net/credentials.h"
 #include "net/recording_sink.h"
+#include "net/scripted_server.h"
 #include "support/servers.h"
 #include "support/temp_dir.h"
 
@@ -45,6 +47,33 @@ TEST_F(EngineTest, GetsAFile) {
   EXPECT_EQ(stats.bytes_received, 5U);
   EXPECT_EQ(stats.in_flight, 0U);
   EXPECT_EQ(stats.queued, 0U);
+}
+
+TEST_F(EngineTest, SendsBodies) {
+  base::Locked<std::string> seen;
+  const ScriptedServer server([&](const std::string& request) {
+    *seen.lock() = request;
+    return std::string("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  });
+  using Method = HttpRequest::Method;
+  for (const auto method : {Method::put, Method::post, Method::del}) {
+    for (const std::string& body :
+         {std::string(), std::string("a\0b", 3), std::string(100'000, 'x')}) {
+      if (method == Method::del && !body.empty()) continue;
+      HttpRequest request;
+      request.method = method;
+      request.url = server.url();
+      request.body = body;
+      Status status;
+      const auto sink = fetch(engine_, request, &status);
+      ASSERT_TRUE(status.ok()) << status.error().message;
+      EXPECT_EQ(sink->bytes(), "ok");
+      const std::string text = *seen.lock();
+      EXPECT_TRUE(text.starts_with(std::string(method_name(method)) + " / HTTP/1.1\r\n")) << text;
+      EXPECT_EQ(text.find("Expect"), std::string::npos);
+      EXPECT_TRUE(text.substr(text.find("\r\n\r\n") + 4) == body) << text.size();
+    }
+  }
 }
 
 TEST_F(EngineTest, GivesTheHeadOfAnEmptyBodyAndOfHead) {

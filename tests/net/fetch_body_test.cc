@@ -42,6 +42,31 @@ class FetchBodyTest : public ::testing::Test {
   FetchBodyOptions options_;
 };
 
+TEST_F(FetchBodyTest, ARefusalMayBeExplainedByItsPage) {
+  const ScriptedServer server(reply("400 Bad Request", "", "because"));
+  options_.explain = [](const HttpHead& head, std::string_view page) {
+    return Error{Code::unsupported, std::to_string(head.status) + " " + std::string(page)};
+  };
+  const auto body = fetch(get(server.url()));
+  ASSERT_FALSE(body.ok());
+  EXPECT_EQ(body.error().code, Code::unsupported);
+  EXPECT_EQ(body.error().message, "400 because");
+}
+
+TEST_F(FetchBodyTest, AttemptsMayBeSentBySomebodyElse) {
+  const ScriptedServer server(reply("200 OK", "", "there"));
+  int attempts = 0;
+  options_.submit = [&](HttpRequest request, std::shared_ptr<HttpSink> sink) {
+    if (++attempts < 3) return sink->on_done(Error{Code::io_error, "not yet"});
+    request.url = server.url();
+    (void)engine_.submit(std::move(request), std::move(sink));
+  };
+  const auto body = fetch(get("http://nowhere.invalid/"));
+  ASSERT_TRUE(body.ok()) << body.error().message;
+  EXPECT_EQ(body->bytes, "there");
+  EXPECT_EQ(attempts, 3);
+}
+
 TEST_F(FetchBodyTest, GivesTheWholeBody) {
   testing::TempDir root;
   testing::write_file(root.path() / "x", testing::noise(300'000, 6));

@@ -77,6 +77,11 @@ Status check_mountpoint(const SessionOptions& options) {
   if (!S_ISDIR(attributes.st_mode)) {
     return Error{Code::not_directory, "mountpoint " + path.string() + " is not a directory"};
   }
+  std::error_code failure;
+  if (std::filesystem::canonical(path, failure) != path) {  // the kernel's table would not show it
+    return Error{Code::invalid_argument,
+                 "mountpoint " + path.string() + " must be absolute and without symlinks"};
+  }
   LAZYVOL_TRY_ASSIGN(const auto mounts, read_mount_info());
   if (const auto* mount = mount_at(mounts, path.native()); mount != nullptr && mount->lazyvol()) {
     return Error{Code::busy, path.string() + " is already mounted (" + mount->source + ")"};
@@ -175,20 +180,25 @@ class SessionImpl final : public Session {
       fuse_session_destroy(std::exchange(session_, nullptr));
       return fd.error();
     }
-    mounted_ = true;
     const std::string path = "/dev/fd/" + std::to_string(*fd);
     if (fuse_session_mount(session_, path.c_str()) != 0) {
-      (void)unmount_path(options_.mountpoint, true);
-      mounted_ = false;
       close(*fd);
-      fuse_session_destroy(std::exchange(session_, nullptr));
-      return Error{Code::unsupported, "libfuse takes no mounted descriptor"};
+      return take_back({Code::unsupported, "libfuse takes no mounted descriptor"});
     }
-    LAZYVOL_TRY_ASSIGN(const auto mounts, read_mount_info());
-    const auto* own = mount_at(mounts, options_.mountpoint.native());
-    if (own == nullptr) return Error{Code::io_error, "the new mount does not show"};
+    const auto mounts = read_mount_info();
+    if (!mounts.ok()) return take_back(mounts.error());
+    const auto* own = mount_at(*mounts, options_.mountpoint.native());
+    if (own == nullptr) return take_back({Code::io_error, "the new mount does not show"});
     device_ = own->device;
+    mounted_ = true;
     return {};
+  }
+
+  /// Nothing stays of a mount that cannot be served.
+  Error take_back(Error why) {
+    (void)unmount_path(options_.mountpoint, true);
+    fuse_session_destroy(std::exchange(session_, nullptr));
+    return why;
   }
 
   /// One worker: takes a request, answers it or starts what will, until the connection ends.

@@ -31,8 +31,9 @@ class Session {
  public:
   /// Mounts and starts the workers. `on_unmounted` is called once, from a worker, when the kernel
   /// ends the session by itself (umount(8)); the owner then destroys the Session elsewhere.
-  /// Errors: not_found / not_directory / busy (already a lazyvol mount) for the mountpoint,
-  /// access_denied (no /dev/fuse, no fusermount3, allow-other not permitted), each with the fix.
+  /// Errors: not_found / not_directory / invalid_argument (a symlink) / busy (already a lazyvol
+  /// mount) for the mountpoint, access_denied (no /dev/fuse, no fusermount3, allow-other not
+  /// permitted), each with the fix.
   static Result<std::unique_ptr<Session>> mount(std::shared_ptr<Volume> volume,
                                                 SessionOptions options,
                                                 std::function<void()> on_unmounted);

@@ -115,7 +115,7 @@ TEST_F(Real, ConnectionsThatBreakEveryMegabyteLoseNothing) {
 TEST_F(Real, AnOutageGivesErrorsInTimeAndItsEndIsNoticed) {
   Nginx server(root());
   FetchOptions options;
-  options.io_timeout = std::chrono::milliseconds(500);
+  options.io_timeout = std::chrono::seconds(2);  // a busy machine answers within that, too
   RealWorld world(server.url(), cache(), options);
   auto content = world.open(name_);
   Answer cached(100);

@@ -288,6 +288,11 @@ TEST_F(SessionTest, BadMountpointsAreRefused) {
   SessionOptions file = options();
   file.mountpoint = "/proc/self/status";
   EXPECT_EQ(Session::mount(volume_, file, nullptr).error().code, Code::not_directory);
+  const TempDir elsewhere;
+  SessionOptions link = options();
+  link.mountpoint = elsewhere.path() / "link";
+  std::filesystem::create_directory_symlink(dir_.path(), link.mountpoint);
+  EXPECT_EQ(Session::mount(volume_, link, nullptr).error().code, Code::invalid_argument);
   mount();
   EXPECT_EQ(Session::mount(volume_, options(), nullptr).error().code, Code::busy);
 }

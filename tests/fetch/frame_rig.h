@@ -103,7 +103,6 @@ class FrameRig {
   ~FrameRig() {
     cache->hold_stores(false);
     store->stop();
-    for (const auto& origin : origins) origin->close();
     expect_at_rest();
   }
 

@@ -27,7 +27,6 @@ class PublishedRig {
   ~PublishedRig() {
     cache->hold_stores(false);
     fetcher->stop();
-    for (const auto& origin : origins) origin->close();
     expect_at_rest();
   }
 
@@ -61,7 +60,7 @@ class PublishedRig {
     while (bytes.size() < content->ref().size) {
       Answer answer(step);
       reader.read(bytes.size(), answer.out(), {}, answer.done());
-      const std::string part = answer.bytes();
+      const std::string part(answer.bytes());
       if (part.empty()) break;
       bytes += part;
     }

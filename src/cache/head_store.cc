@@ -8,9 +8,13 @@ namespace {
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kMaxIdentity = 1024;
 
-// Beside the records of TreeStore, which begin with 'n', 'v' and 'c'.
+// Beside the records of TreeStore, whose keys begin with 'n', 'v' and 'c'.
 std::string key_of(std::string_view volume) {
   return "h" + std::string(volume);
+}
+
+std::string files_key(std::string_view volume) {
+  return "f" + std::string(volume);
 }
 
 }  // namespace
@@ -45,6 +49,19 @@ Status HeadStore::remember(std::string_view volume, const KnownHead& head) {
   out.text(head.document);
   IndexBatch batch;
   batch.put(Keyspace::volumes, key_of(volume), out.view());
+  return index_.write(std::move(batch), true);
+}
+
+Result<bool> HeadStore::is_files(std::string_view volume) const {
+  LAZYVOL_TRY_ASSIGN(const auto value, index_.get(Keyspace::volumes, files_key(volume)));
+  return value.has_value();
+}
+
+Status HeadStore::remember_files(std::string_view volume) {
+  const std::lock_guard lock(writing_);
+  if (const auto known = is_files(volume); known.ok() && *known) return {};
+  IndexBatch batch;
+  batch.put(Keyspace::volumes, files_key(volume), "");
   return index_.write(std::move(batch), true);
 }
 

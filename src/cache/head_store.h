@@ -1,5 +1,6 @@
-// What a node remembers of the heads of published volumes, kept in the index: so that a mount comes
-// up without its origin, and a replayed old head is refused after a restart, too.
+// What a node remembers of the heads of published volumes, and of sources that have none, kept in
+// the index: so that a mount comes up without its origin, and a replayed old head is refused after
+// a restart, too.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +35,10 @@ class HeadStore {
   /// Replaces what is known, durably, unless that has a greater sequence number: several mounts of
   /// one volume may tell at once. Errors: invalid_argument, those of Index.
   Status remember(std::string_view volume, const KnownHead& head);
+
+  /// Whether the source of that name was found to hold plain files before.
+  Result<bool> is_files(std::string_view volume) const;
+  Status remember_files(std::string_view volume);
 
  private:
   Index& index_;

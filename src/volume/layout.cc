@@ -1,9 +1,9 @@
 #include "volume/layout.h"
 
 #include <algorithm>
-#include <future>
 #include <utility>
 
+#include "base/log.h"
 #include "source/read_object.h"
 #include "volume/core.h"
 #include "volume/published_trust.h"
@@ -27,6 +27,21 @@ Result<Layout> files(const model::MountOptions& options) {
   return Layout{};
 }
 
+/// What the source's answer says when it has no head.
+Result<Layout> without_head(const std::string& name, const std::string& display, bool published,
+                            const model::MountOptions& options, VolumeEnvironment& environment) {
+  if (published && published_option(options).empty()) {
+    return Error{Code::stale, display +
+                                  ": was a published volume, and its lazyvol-head is gone "
+                                  "(layout=files mounts what is there)"};
+  }
+  if (auto status = environment.heads.remember_files(name); !status.ok()) {
+    base::log_warn("{}: what it holds is not kept across a restart: {}", display,
+                   status.error().message);
+  }
+  return files(options);
+}
+
 }  // namespace
 
 Result<Layout> find_layout(const std::string& name, const std::shared_ptr<Source>& source,
@@ -34,16 +49,23 @@ Result<Layout> find_layout(const std::string& name, const std::shared_ptr<Source
   if (options.layout == "published") return Layout{true, std::nullopt};
   if (options.layout == "files") return files(options);
   const auto known = environment.heads.find(name);
-  const bool published_before = known.ok() && known->has_value();
+  const bool published = known.ok() && known->has_value();
+  const auto known_files = environment.heads.is_files(name);
+  const bool plain = !published && known_files.ok() && *known_files;
   RequestContext ctx;
   ctx.cause = Cause::open;
   ctx.no_progress =
-      published_before ? std::min(options.io_timeout, kWaitWithOldData) : options.io_timeout;
+      published || plain ? std::min(options.io_timeout, kWaitWithOldData) : options.io_timeout;
   source::ReadObject what;
   what.path = head_path({});
   what.limit = catalog::kMaxHeadBytes;
   auto head = source::read_object_now(source, environment.timer, std::move(what), ctx);
+  const std::string display = source->traits().display;
   if (head.ok()) {
+    // Some servers answer with a page of their own whatever they are asked for.
+    if (!head->bytes.starts_with("lazyvol-head\n") && !published) {
+      return without_head(name, display, false, options, environment);
+    }
     Layout layout{true, std::nullopt};
     if (options.revision.empty()) {
       layout.head = {std::move(head->bytes), std::move(head->validator)};
@@ -51,19 +73,13 @@ Result<Layout> find_layout(const std::string& name, const std::shared_ptr<Source
     return layout;
   }
   const Code code = head.error().code;
-  const bool absent = code == Code::not_found || code == Code::not_directory;
-  if (absent && published_before && published_option(options).empty()) {
-    return Error{Code::stale, source->traits().display +
-                                  ": was a published volume, and its lazyvol-head is gone "
-                                  "(layout=files mounts what is there)"};
+  if (code == Code::not_found || code == Code::not_directory) {
+    return without_head(name, display, published, options, environment);
   }
-  if (absent) return files(options);
-  // A head that is too long or not readable is no proof that there is none.
-  if (published_before || !published_option(options).empty() || code == Code::too_large) {
-    return Layout{true, std::nullopt};
-  }
-  // The live volume that was known here before may be served, and says what is wrong if none was.
-  return files(options);
+  // No answer to the question: what is known, or said, decides.
+  if (published || !published_option(options).empty()) return Layout{true, std::nullopt};
+  if (plain || !is_transient(code)) return Layout{};
+  return head.error();
 }
 
 }  // namespace lazyvol::volume

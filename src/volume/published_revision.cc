@@ -168,18 +168,26 @@ Result<std::optional<Revision::Page>> Revision::leaf_at_hand(std::string key) co
   return page_at_hand(descent, names_);
 }
 
-// Few large requests: half of a window is asked for at once, not one leaf for each that was read.
+// Who goes on in the leaf after the last one reads in order, and the window grows. Few large
+// requests: half of a window is asked for at once, not one leaf for each that was read.
 Result<std::vector<catalog::FrameRef>> Revision::leaves_ahead(const catalog::InteriorPage& interior,
-                                                              std::size_t here,
-                                                              const std::string& key) const {
+                                                              std::size_t here) const {
   std::vector<catalog::FrameRef> wanted;
   LAZYVOL_TRY_ASSIGN(const catalog::Child reached, interior.child(here));
+  std::string before;
+  if (here > 0) {
+    LAZYVOL_TRY_ASSIGN(const catalog::Child child, interior.child(here - 1));
+    before = child.last_key;
+  }
+  const std::size_t last = interior.rows() - 1;
   auto ahead = ahead_.lock();
-  const bool in_order = ahead->next == key;
-  ahead->next = catalog::key_after(reached.last_key);
+  if (ahead->reached == reached.last_key) return wanted;
+  const bool in_order =
+      here > 0 ? ahead->reached == before : ahead->page_ended && ahead->reached < reached.last_key;
+  ahead->reached = reached.last_key;
+  ahead->page_ended = here == last;
   ahead->leaves = in_order ? std::min(kMostLeavesAhead, ahead->leaves * 2) : 1;
   if (!in_order) ahead->until.clear();
-  const std::size_t last = interior.rows() - 1;
   LAZYVOL_TRY_ASSIGN(const catalog::Child middle,
                      interior.child(std::min(last, here + ahead->leaves / 2)));
   if (middle.last_key <= ahead->until) return wanted;
@@ -202,7 +210,7 @@ void Revision::fetch_ahead(const std::string& key, RequestContext ctx) const {
   if (!interior.ok()) return;
   const auto here = interior->find(key);
   if (!here.ok() || *here >= interior->rows()) return;
-  auto wanted = leaves_ahead(*interior, *here, key);
+  auto wanted = leaves_ahead(*interior, *here);
   if (!wanted.ok() || wanted->empty()) return;
   ctx.priority = Priority::metadata;
   ctx.stop = {};  // for whoever reads on, not for this one

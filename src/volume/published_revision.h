@@ -58,7 +58,8 @@ class Revision : public std::enable_shared_from_this<Revision> {
   /// Fetches the pages by which these ids are found.
   void bring_ids(std::vector<NodeId> ids, const RequestContext& ctx,
                  std::function<void(Status)> done) const;
-  /// The same as leaf(), of the tree of names, from memory and disk alone. nullopt: a page is not at hand.
+  /// The same as leaf(), of the tree of names, from memory and disk alone. nullopt: a page is not
+  /// at hand.
   Result<std::optional<Page>> leaf_at_hand(std::string key) const;
   /// Fetches the leaves that follow the one of names at `key`: the more, the longer somebody goes
   /// through the tree in its order.
@@ -66,8 +67,9 @@ class Revision : public std::enable_shared_from_this<Revision> {
 
  private:
   struct Ahead {
-    std::string next;   // the key at which the reader goes on if it reads in order
-    std::string until;  // leaves up to this key have been asked for
+    std::string reached;      // last key of the leaf that was asked about last
+    std::string until;        // leaves up to this key have been fetched
+    bool page_ended = false;  // the one that was reached is the last of its page
     std::size_t leaves = 0;
   };
   void descend(catalog::Descent descent, Page page, const RequestContext& ctx,
@@ -76,8 +78,7 @@ class Revision : public std::enable_shared_from_this<Revision> {
                      Done<std::optional<catalog::Entry>> done) const;
   Result<std::optional<Page>> page_at_hand(catalog::Descent& descent, Page root) const;
   Result<std::vector<catalog::FrameRef>> leaves_ahead(const catalog::InteriorPage& interior,
-                                                      std::size_t here,
-                                                      const std::string& key) const;
+                                                      std::size_t here) const;
 
   const catalog::HeadDocument document_;
   const std::shared_ptr<fetch::PublishedFetcher> fetcher_;

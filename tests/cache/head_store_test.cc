@@ -45,6 +45,14 @@ TEST_F(HeadStoreTest, NeverGoesBack) {
   EXPECT_EQ(store_->find("v").value()->identity, "eight");
 }
 
+TEST_F(HeadStoreTest, KnowsSourcesOfFiles) {
+  EXPECT_FALSE(store_->is_files("v").value());
+  ASSERT_TRUE(store_->remember_files("v").ok());
+  reopen();
+  EXPECT_TRUE(store_->is_files("v").value());
+  EXPECT_EQ(store_->find("v").value(), std::nullopt);
+}
+
 TEST_F(HeadStoreTest, HasLimitsAndSeesDamage) {
   EXPECT_EQ(store_->remember("v", {1, std::string(2'000, 'i'), ""}).error().code,
             Code::invalid_argument);

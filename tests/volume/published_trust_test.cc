@@ -215,6 +215,29 @@ TEST_F(PublishedTrustTest, TheLayoutFollowsTheHead) {
       << "a volume that lost its head is not shown as the files that it is made of";
 }
 
+TEST_F(PublishedTrustTest, WhatTheSourceWasDecidesWhileItCannotBeAsked) {
+  std::filesystem::create_directories(dir_.path() / "volume");
+  gate_ = std::make_shared<GateSource>(source(url_));
+  gate_->fail("", Code::unreachable);
+  refusal({}, Code::unreachable);
+  gate_->fail("", std::nullopt);
+  refusal({}, Code::unsupported);
+  gate_->fail("", Code::unreachable);
+  refusal({}, Code::unsupported);
+  EXPECT_FALSE(published_) << "it held files before";
+  gate_->fail("", std::nullopt);
+  write_file(dir_.path() / "volume" / "lazyvol-head", "<html>whatever you ask for</html>");
+  refusal({}, Code::unsupported);
+  EXPECT_FALSE(published_) << "a page is no head";
+  publish("one");
+  stack_.reset();
+  open();
+  stack_.reset();
+  gate_->fail("", Code::unreachable);
+  open();
+  EXPECT_TRUE(published_);
+}
+
 TEST_F(PublishedTrustTest, AMirrorThatLagsBehindIsPassedOver) {
   publish("one");
   std::filesystem::copy(dir_.path() / "volume", dir_.path() / "mirror",

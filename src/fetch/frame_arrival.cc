@@ -30,7 +30,7 @@ void FrameEngine::received(std::size_t bytes) {
 
 void FrameEngine::frame_complete(FrameTransfer& transfer, std::size_t index, std::string bytes,
                                  OriginSet from) {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   FrameEffects fx;
   const Flight& flight = transfer.frames[index];
   {
@@ -57,7 +57,7 @@ void FrameEngine::frame_complete(FrameTransfer& transfer, std::size_t index, std
 /// On a worker: nothing is decompressed before its hash was compared.
 void FrameEngine::verify(const Flight& flight, std::string stored, OriginSet from,
                          base::Monotonic asked) {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   const FramePlace& place = flight->place;
   FrameBytes bytes;
   std::optional<Error> senseless;
@@ -124,7 +124,7 @@ void FrameEngine::queue_store(State& state, const Flight& flight, FrameBytes byt
 }
 
 void FrameEngine::store_next() {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   Flight flight;
   {
     auto state = state_.lock();

@@ -35,13 +35,6 @@ FrameEngine::FrameEngine(std::vector<std::shared_ptr<Source>> origins, FetchEnvi
       allowance_(memory_limit(Priority::readahead)),
       state_(std::in_place, origins_.size()) {}
 
-FrameEngine::Activity::~Activity() {
-  if (engine_.busy_.fetch_sub(1) == 1 && engine_.stopping_.load()) {
-    auto state = engine_.state_.lock();
-    engine_.idle_.notify_all();
-  }
-}
-
 /// Memory, then disk; what came from disk is in memory then.
 FrameBytes FrameEngine::look(const FrameId& id) {
   if (FrameBytes bytes = memory_.find(id)) {
@@ -64,7 +57,7 @@ FrameBytes FrameEngine::arriving(const FramePlace& place) {
 }
 
 void FrameEngine::get(const catalog::FrameRef& frame, FrameUse use, RequestContext ctx, Done done) {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   if (Status possible = catalog::check_frame_ref(frame); !possible.ok()) {
     return done(std::move(possible).error());
   }
@@ -159,7 +152,6 @@ void FrameEngine::stop() {
   FrameEffects fx;
   {
     auto state = state_.lock();
-    stopping_ = true;
     state->stopping = true;
     const Error cancelled{Code::cancelled, "the volume is being closed"};
     const auto active = state->active;
@@ -177,12 +169,10 @@ void FrameEngine::stop() {
     if (state->tick != 0) env_.timer.cancel(std::exchange(state->tick, 0));
   }
   perform(fx);
-  auto state = state_.lock();
-  idle_.wait(state.native(), [&] {
-    return state->active.empty() && state->verifying.empty() && !state->storing &&
-           busy_.load() == 0;
+  occupancy_->wait([&] {
+    auto state = state_.lock();
+    return state->active.empty() && state->verifying.empty() && !state->storing;
   });
-  state.unlock();
   memory_.clear();
 }
 

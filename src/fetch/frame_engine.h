@@ -8,7 +8,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -20,6 +19,7 @@
 #include <vector>
 
 #include "base/locked.h"
+#include "fetch/activity.h"
 #include "fetch/buffer_pool.h"
 #include "fetch/counters.h"
 #include "fetch/frame_disk.h"
@@ -49,6 +49,7 @@ class FrameEngine final : public FrameStore, public std::enable_shared_from_this
   void stop() override;
 
   // For transfers, on the source's thread.
+  const std::shared_ptr<Occupancy>& occupancy() const { return occupancy_; }
   void received(std::size_t bytes);
   void frame_complete(FrameTransfer& transfer, std::size_t index, std::string stored,
                       OriginSet from);
@@ -83,18 +84,6 @@ class FrameEngine final : public FrameStore, public std::enable_shared_from_this
     bool pumping = false;
     bool stopping = false;
   };
-  /// Counts a thread inside, so that stop() can wait for it.
-  class Activity {
-   public:
-    explicit Activity(FrameEngine& engine) : engine_(engine) { engine_.busy_.fetch_add(1); }
-    ~Activity();
-    Activity(const Activity&) = delete;
-    Activity& operator=(const Activity&) = delete;
-
-   private:
-    FrameEngine& engine_;
-  };
-
   // frame_engine.cc: effects
   void run(FrameEffects& effects);
   void perform(FrameEffects& effects);
@@ -173,13 +162,11 @@ class FrameEngine final : public FrameStore, public std::enable_shared_from_this
   FrameMemory memory_;
   const FrameDisk disk_;
   const std::shared_ptr<FrameCounters> counters_ = std::make_shared<FrameCounters>();
+  const std::shared_ptr<Occupancy> occupancy_ = std::make_shared<Occupancy>();
   std::atomic<std::uint64_t> allowance_;
   std::atomic<base::Monotonic::rep> last_progress_{0};  ///< of anything
-  std::atomic<std::uint64_t> busy_{0};                  ///< threads inside
-  std::atomic<bool> stopping_{false};
   // guarded
   base::Locked<State> state_;
-  std::condition_variable idle_;
 };
 
 }  // namespace lazyvol::fetch

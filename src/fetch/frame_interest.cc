@@ -53,7 +53,7 @@ void FrameEngine::arm(const std::shared_ptr<PendingFrame>& pending, const Flight
     const auto self = engine.lock();
     const auto waiting = weak.lock();
     if (!self || !waiting) return;
-    Activity inside(*self);
+    Activity inside(self->occupancy_);
     FrameEffects fx;
     if (const auto joined = flying.lock()) {
       auto state = self->state_.lock();
@@ -67,7 +67,7 @@ void FrameEngine::arm(const std::shared_ptr<PendingFrame>& pending, const Flight
 
 void FrameEngine::want(std::vector<catalog::FrameRef> frames, FrameUse use, RequestContext ctx,
                        std::function<void(Status)> done) {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   auto want = std::make_shared<FrameWant>();
   want->frames = std::move(frames);
   want->use = use;
@@ -79,7 +79,7 @@ void FrameEngine::want(std::vector<catalog::FrameRef> frames, FrameUse use, Requ
                             const auto self = engine.lock();
                             const auto waiting = weak.lock();
                             if (!self || !waiting) return;
-                            Activity inside(*self);
+                            Activity inside(self->occupancy_);
                             self->cancel_want(waiting);
                           });
   }

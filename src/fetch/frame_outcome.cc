@@ -40,7 +40,7 @@ milliseconds with_grace(milliseconds patience) {
 }  // namespace
 
 void FrameEngine::transfer_done(std::shared_ptr<FrameTransfer> transfer, Status status) {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   FrameEffects fx;
   {
     auto state = state_.lock();
@@ -229,7 +229,7 @@ milliseconds FrameEngine::tick_interval() const {
 }
 
 void FrameEngine::tick() {
-  Activity busy(*this);
+  Activity busy(occupancy_);
   FrameEffects fx;
   {
     auto state = state_.lock();

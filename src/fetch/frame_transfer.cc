@@ -65,7 +65,10 @@ Flow FrameTransfer::on_data(std::span<const std::byte> data) {
 }
 
 void FrameTransfer::on_done(Status status) {
+  // As fetch/attempt.cc: what a source keeps of this holds nobody.
+  const Activity inside(engine_->occupancy());
   engine_->transfer_done(shared_from_this(), std::move(status));
+  engine_.reset();
 }
 
 }  // namespace lazyvol::fetch

@@ -19,7 +19,8 @@ namespace lazyvol::fetch {
 
 class FrameEngine;
 
-/// Lives from the start of a request until its on_done. The sink's methods come one at a time on
+/// Lives from the start of a request until its on_done; what a source keeps for longer holds
+/// nobody. The sink's methods come one at a time on
 /// the source's thread; they take the engine's lock at frame boundaries only. It never pauses: the
 /// memory for all of its frames was reserved before.
 class FrameTransfer final : public ReadSink, public std::enable_shared_from_this<FrameTransfer> {
@@ -65,7 +66,7 @@ class FrameTransfer final : public ReadSink, public std::enable_shared_from_this
  private:
   void touch();
 
-  const std::shared_ptr<FrameEngine> engine_;
+  std::shared_ptr<FrameEngine> engine_;  // until on_done
   std::atomic<base::Monotonic::rep> last_byte_;
   std::uint64_t position_ = 0;  ///< in the pack; the source's thread only
 };

@@ -30,6 +30,7 @@ Result<Layout> files(const model::MountOptions& options) {
 /// What the source's answer says when it has no head.
 Result<Layout> without_head(const std::string& name, const std::string& display, bool published,
                             const model::MountOptions& options, VolumeEnvironment& environment) {
+  if (published && !options.mirror.empty()) return Layout{true, std::nullopt};  // they may have it
   if (published && published_option(options).empty()) {
     return Error{Code::stale, display +
                                   ": was a published volume, and its lazyvol-head is gone "

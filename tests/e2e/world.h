@@ -69,7 +69,8 @@ void expect_same_tree(const std::filesystem::path& one, const std::filesystem::p
 int read_errno(const std::filesystem::path& file);
 /// Bytes that `dir` occupies on disk.
 std::uint64_t disk_bytes(const std::filesystem::path& dir);
-/// How many requests for bytes of files a log holds: GETs that are not for a directory's index.
+/// How many requests for bytes of files a log holds: GETs that are not for a directory's
+/// index or a volume's head.
 std::vector<testing::AccessLine> content_requests(const testing::Nginx& server);
 /// That `text` is one line.
 void expect_one_line(const std::string& text);

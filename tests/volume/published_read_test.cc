@@ -123,6 +123,25 @@ TEST_F(PublishedRead, ALargeDirectoryIsReadInParts) {
   EXPECT_EQ(names(**directory), expected);
 }
 
+TEST_F(PublishedRead, AWalkFetchesManyLeavesAtOnce) {
+  constexpr int kDirectories = 300, kNames = 20;
+  for (int d = 0; d < kDirectories; ++d) {
+    for (int i = 0; i < kNames; ++i) {
+      origin_.put("dir-" + std::to_string(d) + "/name-" + std::to_string(i), "");
+    }
+  }
+  origin_.publish();
+  open();
+  std::size_t found = 0;
+  for (int d = 0; d < kDirectories; ++d) {
+    found += names(origin_.id("dir-" + std::to_string(d))).size();
+  }
+  EXPECT_EQ(found, static_cast<std::size_t>(kDirectories) * kNames);
+  const auto stats = published().frames;
+  EXPECT_GT(stats.pages, 100U);
+  EXPECT_LT(gate_->count("packs/"), stats.pages / 2);
+}
+
 TEST_F(PublishedRead, OptionsReplaceOwnersAndModes) {
   origin_.put("d/f", "x");
   origin_.publish();

@@ -23,11 +23,16 @@ constexpr seconds kKeysEndSoon{30};
 }  // namespace
 
 struct AwsCredentials::Impl : std::enable_shared_from_this<Impl> {
+  /// The files as they were at one moment.
+  struct Files {
+    std::vector<std::optional<FileStamp>> stamps;  ///< of AWS's
+    std::shared_ptr<const HttpIdentity> identity;  ///< what the own one says
+    bool operator==(const Files&) const = default;
+  };
   struct State {
     Keys keys;
-    std::vector<std::optional<FileStamp>> stamps;  ///< of AWS's files when the keys were found
-    std::shared_ptr<const HttpIdentity> identity;  ///< of the own file, likewise
-    std::optional<Error> failure;                  ///< of the last look, if it failed
+    Files files;                   ///< that the keys were found in
+    std::optional<Error> failure;  ///< of the last look, if it failed
     base::Monotonic next_look{}, no_look_before{};
     bool looking = false;
     bool closed = false;
@@ -48,7 +53,7 @@ struct AwsCredentials::Impl : std::enable_shared_from_this<Impl> {
 
   bool files_changed(State& now) const {
     now.next_look = base::system_clock().now() + kBetweenLooks;
-    return AwsConfig::stamps(options.environment) != now.stamps || identity_now() != now.identity;
+    return files_now() != now.files;
   }
 
   /// Whether to look for keys to replace those at hand: a file has changed, or they end soon. True
@@ -62,8 +67,7 @@ struct AwsCredentials::Impl : std::enable_shared_from_this<Impl> {
   }
 
   /// Blocks: for the pool.
-  Result<AwsKeys> find() {
-    const auto identity = options.file ? options.file->current() : nullptr;
+  Result<AwsKeys> find(const std::shared_ptr<const HttpIdentity>& identity) {
     if (identity && !identity->access_key_id.empty()) {
       return AwsKeys{
           identity->access_key_id, identity->secret_access_key, identity->session_token, {}};
@@ -80,21 +84,21 @@ struct AwsCredentials::Impl : std::enable_shared_from_this<Impl> {
 
   void look(bool anyway) {
     if (options.file) options.file->reload();
-    auto stamps = AwsConfig::stamps(options.environment);
+    Files files = files_now();
     if (!anyway) {
       auto now = state.lock();
-      const bool changed = stamps != now->stamps || identity_now() != now->identity;
-      if (!changed && base::system_clock().now() < now->no_look_before) {
+      if (files == now->files && base::system_clock().now() < now->no_look_before) {
         now->looking = false;
         return answer(std::move(now));
       }
     }
-    auto result = find();
-    found(std::move(result), std::move(stamps));
+    auto result = find(files.identity);
+    found(std::move(result), std::move(files));
   }
 
-  std::shared_ptr<const HttpIdentity> identity_now() const {
-    return options.file ? options.file->current() : nullptr;
+  Files files_now() const {
+    return {AwsConfig::stamps(options.environment),
+            options.file ? options.file->current() : nullptr};
   }
 
   /// Answers everybody who waits, with the lock released.
@@ -106,11 +110,11 @@ struct AwsCredentials::Impl : std::enable_shared_from_this<Impl> {
     for (const Done& done : answered) done(result);
   }
 
-  void found(Result<AwsKeys> result, std::vector<std::optional<FileStamp>> stamps) {
+  /// `files`: read before the look, so that a change during it is seen by the next one.
+  void found(Result<AwsKeys> result, Files files) {
     auto now = state.lock();
     now->looking = false;
-    now->stamps = std::move(stamps);
-    now->identity = identity_now();
+    now->files = std::move(files);
     now->next_look = base::system_clock().now() + kBetweenLooks;
     if (result.ok()) {
       if (!now->keys || !(*now->keys == *result)) {

@@ -6,18 +6,35 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <chrono>
 #include <ctime>
+#include <thread>
 #include <utility>
 
 #include "daemon/paths.h"
 
 namespace lazyvol::daemon {
+namespace {
+
+/// A daemon that is ending no longer answers, and holds its cache directory for a moment still.
+Result<std::unique_ptr<Runtime>> open_runtime(const RuntimeOptions& options) {
+  constexpr std::chrono::milliseconds kPatience{3'000}, kPause{20};
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  for (;;) {
+    auto runtime = Runtime::open(options);
+    const bool taken = !runtime.ok() && runtime.error().code == Code::busy;
+    if (!taken || std::chrono::steady_clock::now() >= until) return runtime;
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const DaemonOptions& options) {
   LAZYVOL_TRY(prepare_runtime_dir(options.runtime_dir, UserContext::current()));
   LAZYVOL_TRY_ASSIGN(auto socket,
                      control_socket_path(options.runtime_dir, options.runtime.cache_dir));
-  LAZYVOL_TRY_ASSIGN(auto runtime, Runtime::open(options.runtime));
+  LAZYVOL_TRY_ASSIGN(auto runtime, open_runtime(options.runtime));
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(runtime), std::move(socket)));
   LAZYVOL_TRY_ASSIGN(daemon->server_,
                      ControlServer::start(daemon->socket_, [api = &daemon->api_](const auto& call) {

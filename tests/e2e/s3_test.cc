@@ -89,7 +89,7 @@ Asked asked(const testing::Nginx& proxy) {
 }
 
 TEST_F(S3Mount, TheTreeEqualsTheBucketAndEachByteComesOnce) {
-  world_.must_mount(source(), options());
+  world_.must_mount(source(), options() + ",layout=files");
   EXPECT_EQ(tree_of(world_.mountpoint), tree_of(world_.origin));
   EXPECT_EQ(asked(proxy_).heads, 0) << "listings know everything";
   EXPECT_EQ(asked(proxy_).gets, 0);
@@ -118,7 +118,7 @@ TEST_F(S3Mount, TheTreeEqualsTheBucketAndEachByteComesOnce) {
 
   world_.restart();
   proxy_.clear_access_log();
-  world_.must_mount(source(), options());
+  world_.must_mount(source(), options() + ",layout=files");
   expect_same_tree(world_.origin, world_.mountpoint);
   EXPECT_EQ(asked(proxy_).gets, 0) << "kept from the first life";
 }

@@ -47,6 +47,7 @@ struct HttpIdentity {
   std::string ca_cert_path;
   std::string client_cert_path, client_key_path;  ///< PEM; the key may stand in the first file
   bool use_netrc = false;  ///< ~/.netrc, per host, when there is no username and no token
+  std::string private_key_path, passphrase, known_hosts_path;  ///< of SSH
 
   bool operator==(const HttpIdentity&) const = default;
 };

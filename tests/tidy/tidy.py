@@ -31,6 +31,7 @@ LIBRARIES = {
     "curl/": ["net", "daemon"],  # the control client speaks HTTP over a unix socket
     "fuse": ["fuse"],
     "spdlog/": ["base"],
+    "libssh/": ["source"],
     "libxml/": ["source"],
     "microhttpd": ["daemon"],
     "CLI/": ["daemon", "tools"],

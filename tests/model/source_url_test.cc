@@ -28,6 +28,13 @@ TEST(SourceUrl, Accepts) {
       {"/a?b#c%d", "file", "", "/a?b#c%d", "file:///a%3Fb%23c%25d"},
       {"file:///srv/a%20b", "file", "", "/srv/a b", "file:///srv/a%20b"},
       {"file://localhost/srv", "file", "", "/srv", "file:///srv"},
+      {"sftp://h/srv/data/", "sftp", "h", "/srv/data", "sftp://h/srv/data"},
+      {"SSH://me@Data-Box:22//a%20b//c", "sftp", "Data-Box:22", "/a b/c",
+       "sftp://me@Data-Box:22/a%20b/c"},
+      {"sftp://h", "sftp", "h", "/", "sftp://h/"},
+      {"sftp://h/~", "sftp", "h", "/~", "sftp://h/~"},
+      {"sftp://u@[::1]:2222/~/x/", "sftp", "[::1]:2222", "/~/x", "sftp://u@[::1]:2222/~/x"},
+      {"sftp://a%40b.example@h/", "sftp", "h", "/", "sftp://a%40b.example@h/"},
   };
   for (const auto& row : rows) {
     const auto url = parse_source_url(row.text);
@@ -47,8 +54,16 @@ TEST(SourceUrl, RefusesWithOneLineThatSaysWhatWouldBeRight) {
     const char *text, *says;
   } rows[] = {
       {"", "empty"},
-      {"ftp://host/", "unknown scheme 'ftp' in SOURCE (known: http://, https://, file:///path"},
+      {"ftp://host/", "unknown scheme 'ftp' in SOURCE (known: http://, https://, sftp://, file:///path"},
       {"s3://bucket/x", "unknown scheme 's3'"},
+      {"sftp://u:secret@h/", "must not hold a password"},
+      {"sftp://u%3Asecret@h/", "must not hold a password"},
+      {"sftp://@h/", "without a user name"},
+      {"sftp://u%0a@h/", "without a user name"},
+      {"sftp:///path", "lacks a host"},
+      {"sftp://h/a/../b", "'.' or '..'"},
+      {"sftp://h/a?b", "query"},
+      {"sftp://h:0/", "port"},
       {"relative/path", "absolute path"},
       {"host:/export", "absolute path"},
       {"://x", "neither a URL"},

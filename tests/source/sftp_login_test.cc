@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "source/sftp_rig.h"
+#include "support/password_sshd.h"
 
 namespace lazyvol::source {
 namespace {
@@ -194,6 +195,53 @@ TEST_F(SftpLogin, ADirectoryBelowTheHome) {
   EXPECT_NE(find(*list(*at_home, ""), name), nullptr);
   fs::remove_all(home / name);
 }
+
+class SftpPassword : public ::testing::TestWithParam<testing::PasswordSshd::Method> {
+ protected:
+  std::shared_ptr<Source> open(const std::string& user, const std::string& lines) {
+    testing::write_file(dir_.path() / "c.toml",
+                        "known-hosts = '" + server_.known_hosts().string() + "'\n" + lines);
+    ::chmod((dir_.path() / "c.toml").c_str(), 0600);
+    testing::write_file(dir_.path() / "f", "12345");
+    model::MountOptions options;
+    options.credentials = dir_.path() / "c.toml";
+    options.max_connections = 1;
+    return rig_.open(
+        "sftp://" + user + "127.0.0.1:" + std::to_string(server_.port()) + dir_.path().string(),
+        options);
+  }
+
+  testing::TempDir dir_;
+  testing::PasswordSshd server_{GetParam(), "open sesame"};
+  testing::SshDirectory client_{dir_.path()};
+  Rig rig_;
+};
+
+TEST_P(SftpPassword, OfTheCredentialsFileLetsIn) {
+  EXPECT_EQ(read(*open("user@", "password = 'open sesame'\n"), "f", {}, 0, 10).bytes, "12345");
+  const auto entry = stat(*open("", "username = 'user'\npassword = 'open sesame'\n"), "f");
+  EXPECT_TRUE(entry.ok()) << entry.error().message;
+  EXPECT_EQ(server_.refusals(), 0);
+}
+
+TEST_P(SftpPassword, ThatIsWrongIsShownOnce) {
+  const auto source = open("user@", "password = 'close sesame'\n");
+  for (int i = 0; i < 20; ++i) {
+    const auto entry = stat(*source, "f");
+    EXPECT_EQ(code_of(entry), Code::access_denied);
+    EXPECT_THAT(entry.error().message, AllOf(HasSubstr("refused"), Not(HasSubstr("sesame"))));
+  }
+  EXPECT_EQ(server_.refusals(), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, SftpPassword,
+                         ::testing::Values(testing::PasswordSshd::Method::password,
+                                           testing::PasswordSshd::Method::keyboard_interactive),
+                         [](const auto& method) {
+                           return method.param == testing::PasswordSshd::Method::password
+                                      ? "password"
+                                      : "interactive";
+                         });
 
 TEST(SftpRefusals, AServerWithoutSftp) {
   testing::SshdOptions options;

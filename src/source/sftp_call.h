@@ -45,6 +45,8 @@ class SftpCall : public std::enable_shared_from_this<SftpCall<T>> {
     call->attempt();
   }
 
+  ~SftpCall() { timer_.cancel(watch_.load()); }
+
   /// Something came.
   void progress() { *progress_.lock() = base::system_clock().now(); }
   bool answered() const { return answered_.load(); }
@@ -80,7 +82,7 @@ class SftpCall : public std::enable_shared_from_this<SftpCall<T>> {
   }
 
   void watch() {
-    timer_.after(no_progress_, [weak = this->weak_from_this()] {
+    watch_ = timer_.after(no_progress_, [weak = this->weak_from_this()] {
       const auto self = weak.lock();
       if (!self || self->answered()) return;
       if (self->since_progress() < self->no_progress_) return self->watch();
@@ -112,6 +114,7 @@ class SftpCall : public std::enable_shared_from_this<SftpCall<T>> {
   Done done_;                  // touched by whoever set answered_
   std::uint32_t retries_ = 0;  // touched by the one attempt under way
   std::atomic<bool> answered_{false};
+  std::atomic<base::TimerQueue::Id> watch_{0};
   base::Locked<base::Monotonic> progress_;
   std::optional<std::stop_callback<std::function<void()>>> on_stop_;
 };

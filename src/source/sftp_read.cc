@@ -55,7 +55,7 @@ std::shared_ptr<SftpRead> SftpRead::start(std::shared_ptr<SftpPool> pool,
 
 // Ends a read that got nowhere for its deadline; a paused one is in nobody's debt.
 void SftpRead::watch() {
-  timer_.after(no_progress_, [weak = weak_from_this()] {
+  watch_ = timer_.after(no_progress_, [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (!self) return;
     auto state = self->state_.lock();

@@ -33,6 +33,7 @@ class SftpRead : public Transfer, public std::enable_shared_from_this<SftpRead> 
                                          std::shared_ptr<const SftpRoot> root, ReadRequest request,
                                          std::shared_ptr<ReadSink> sink, const RequestContext& ctx,
                                          base::TimerQueue& timer);
+  ~SftpRead() override { timer_.cancel(watch_.load()); }
   void resume() override;
 
  private:
@@ -89,6 +90,7 @@ class SftpRead : public Transfer, public std::enable_shared_from_this<SftpRead> 
   std::deque<std::shared_ptr<Piece>> pieces_;
 
   base::Locked<State> state_;
+  std::atomic<base::TimerQueue::Id> watch_{0};
   std::optional<std::stop_callback<std::function<void()>>> on_stop_;
 };
 

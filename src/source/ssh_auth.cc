@@ -56,10 +56,11 @@ class Login {
 Result<bool> Login::attempt(const char* name, const std::function<int()>& call) {
   LAZYVOL_TRY_ASSIGN(const int rc, waiter_.complete(call, SSH_AUTH_AGAIN));
   (tried_ += tried_.empty() ? "" : ", ") += name;
-  if (rc == SSH_AUTH_ERROR) {
-    if (ssh_is_connected(session_)) return false;
-    return refused(fmt::format("login failed: the server ended it after {} ({})", tried_,
-                               waiter_.last_error()));
+  if (rc == SSH_AUTH_ERROR && !ssh_is_connected(session_)) {
+    // A server that has had enough says so; a line that breaks proves nothing about the login.
+    const std::string why = waiter_.last_error();
+    if (why.find("DISCONNECT") == std::string::npos) return Error{Code::unreachable, why};
+    return refused(fmt::format("login failed: the server ended it after {} ({})", tried_, why));
   }
   return rc == SSH_AUTH_SUCCESS;
 }

@@ -54,8 +54,9 @@ Status SshSession::Impl::open_channel(SshWaiter& waiter) {
   LAZYVOL_TRY_ASSIGN(
       rc,
       waiter.complete([&] { return ssh_channel_request_subsystem(channel, "sftp"); }, SSH_AGAIN));
-  if (rc != SSH_OK) return Error{Code::unsupported, "the server offers no SFTP"};
-  return {};
+  if (rc == SSH_OK) return {};
+  if (!ssh_is_connected(session.get())) return Error{Code::unreachable, waiter.last_error()};
+  return Error{Code::unsupported, "the server offers no SFTP"};
 }
 
 SshSession::SshSession(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -252,6 +252,21 @@ TEST(SftpRefusals, AServerWithoutSftp) {
   EXPECT_FALSE(stat(*rig.open(mount), "f").ok());
 }
 
+TEST(SftpRefusals, ALoginThatIsCutOffIsNoRefusal) {
+  SftpRig rig;
+  rig.put("f", "12345");
+  const auto source = rig.open();
+  for (std::uint64_t bytes = 100; bytes < 4'000; bytes += 150) {
+    rig.relay.set_cut_after(bytes);
+    const auto outcome = read(*source, "f", {}, 0, 5);
+    if (outcome.status.ok()) break;
+    EXPECT_TRUE(is_transient(outcome.status.error().code))
+        << bytes << ": " << outcome.status.error().message;
+  }
+  rig.relay.set_cut_after(0);
+  EXPECT_TRUE(stat(*source, "f").ok());
+}
+
 TEST(SftpRefusals, NoCommonCipherIsNoReasonToTryAgain) {
   testing::SshdOptions options;
   options.extra = "Ciphers aes256-cbc\n";

@@ -11,7 +11,7 @@ namespace lazyvol::model {
 namespace {
 
 constexpr std::string_view kKnown =
-    "http://, https://, s3://bucket/prefix, file:///path or an absolute path";
+    "http://, https://, s3://bucket/prefix, sftp://, file:///path or an absolute path";
 
 Error bad(std::string message) {
   return Error{Code::invalid_argument, std::move(message)};
@@ -162,6 +162,38 @@ Result<SourceUrl> parse_s3(std::string_view rest) {
   return url;
 }
 
+/// The host keeps its case: ssh_config(5) tells Hosts apart by it.
+Result<SourceUrl> parse_sftp(std::string_view rest) {
+  const auto end = rest.find_first_of("/?#");
+  auto authority = rest.substr(0, end);
+  const auto tail = end == std::string_view::npos ? std::string_view() : rest.substr(end);
+  SourceUrl url{"sftp", "", {}};
+  if (const auto at = authority.rfind('@'); at != std::string_view::npos) {
+    LAZYVOL_TRY_ASSIGN(url.user, percent_decode(authority.substr(0, at)));
+    authority.remove_prefix(at + 1);
+    if (url.user.find(':') != std::string::npos) {
+      return bad("SOURCE must not hold a password: put it into a file named by credentials=");
+    }
+    const bool control = std::any_of(url.user.begin(), url.user.end(), [](char c) {
+      return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    });
+    if (url.user.empty() || control) return bad("SOURCE has '@' without a user name before it");
+  }
+  LAZYVOL_TRY(check_authority(authority));
+  if (tail.find_first_of("?#") != std::string_view::npos) {
+    return bad("SOURCE must not have a query or fragment (in a name write ? as %3F, # as %23)");
+  }
+  LAZYVOL_TRY_ASSIGN(const std::string decoded, percent_decode(tail));
+  if (has_dot_component(decoded)) return bad("the path of SOURCE must not contain '.' or '..'");
+  if (decoded.find('\0') != std::string::npos) return bad("SOURCE contains a NUL byte");
+  url.authority = authority;
+  for (const char c : decoded.empty() ? std::string("/") : decoded) {
+    if (c != '/' || !url.path.ends_with('/')) url.path.push_back(c);
+  }
+  if (url.path.size() > 1 && url.path.ends_with('/')) url.path.pop_back();
+  return url;
+}
+
 Result<SourceUrl> make_file(std::string_view path) {
   if (path.find('\0') != std::string_view::npos) return bad("SOURCE contains a NUL byte");
   std::string normal = std::filesystem::path(path).lexically_normal().string();
@@ -192,6 +224,13 @@ bool is_scheme(std::string_view text) {
 
 std::string SourceUrl::canonical() const {
   if (scheme == "file") return "file://" + percent_encode_path(path);
+  if (scheme == "sftp") {
+    // The port stays as it was given: 22 may be there to win over ssh_config.
+    std::string name;
+    for (const char c : user) is_unreserved(c) ? name.push_back(c) : append_encoded(name, c);
+    return fmt::format("sftp://{}{}{}{}", name, name.empty() ? "" : "@", authority,
+                       percent_encode_path(path));
+  }
   std::string_view host = authority;
   if (scheme == "s3") return fmt::format("s3://{}{}", authority, path);
   const std::string_view default_port = scheme == "https" ? ":443" : ":80";
@@ -212,6 +251,7 @@ Result<SourceUrl> parse_source_url(std::string_view text) {
   if (scheme == "http" || scheme == "https") return parse_http(std::move(scheme), rest);
   if (scheme == "file") return parse_file(rest);
   if (scheme == "s3") return parse_s3(rest);
+  if (scheme == "sftp" || scheme == "ssh") return parse_sftp(rest);
   return bad(fmt::format("unknown scheme '{}' in SOURCE (known: {})", scheme, kKnown));
 }
 

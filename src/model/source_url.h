@@ -10,11 +10,13 @@ namespace lazyvol::model {
 
 /// A parsed SOURCE. For "/path" and "file:///path" the scheme is "file".
 struct SourceUrl {
-  std::string scheme;     ///< lower case: file, http, https, s3
+  std::string scheme;     ///< lower case: file, http, https, s3, sftp (also typed ssh)
   std::string authority;  ///< "host", "host:port", "[::1]:80"; lower case; never user information;
                           ///< s3: the bucket as typed
-  std::string path;       ///< file: the decoded absolute path; http: as typed, starts with '/';
-                          ///< s3: likewise and ends with '/'
+  /// file: the decoded absolute path; http: as typed, starts with '/'; s3: likewise and ends with
+  /// '/'; sftp: decoded, absolute, or below the login's home directory as "/~" and "/~/…".
+  std::string path;
+  std::string user{};  ///< sftp: decoded; empty when none is given
   bool operator==(const SourceUrl&) const = default;
 
   /// Normal form, without credentials: names the volume in logs, /proc/mounts and the index.
@@ -22,8 +24,8 @@ struct SourceUrl {
 };
 
 /// Errors: invalid_argument, one line that says what is wrong and what would be right: an unknown
-/// scheme (the known ones are listed), user:password@ in the URL (use credentials=), a query or
-/// fragment, a relative path, a missing host.
+/// scheme (the known ones are listed), user@ or user:password@ in the URL (sftp: a password) (use
+/// credentials=), a query or fragment, a relative path, a missing host.
 Result<SourceUrl> parse_source_url(std::string_view text);
 
 /// Percent-encodes a path for a URL: everything but unreserved characters (RFC 3986) and '/'.

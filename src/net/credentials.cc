@@ -29,7 +29,7 @@ struct Key {
   Field field;
   bool is_path;
 };
-constexpr std::array<Key, 9> kKeys = {{
+constexpr std::array<Key, 12> kKeys = {{
     {"username", &HttpIdentity::username, false},
     {"password", &HttpIdentity::password, false},
     {"bearer-token", &HttpIdentity::bearer_token, false},
@@ -39,6 +39,9 @@ constexpr std::array<Key, 9> kKeys = {{
     {"access-key-id", &HttpIdentity::access_key_id, false},
     {"secret-access-key", &HttpIdentity::secret_access_key, false},
     {"session-token", &HttpIdentity::session_token, false},
+    {"private-key", &HttpIdentity::private_key_path, true},
+    {"passphrase", &HttpIdentity::passphrase, false},
+    {"known-hosts", &HttpIdentity::known_hosts_path, true},
 }};
 
 /// Levenshtein's distance; names are short.
@@ -83,10 +86,11 @@ bool has_control_character(std::string_view text) {
 }
 
 /// Why the keys do not fit together; empty when they do.
-std::string_view conflict(const HttpIdentity& identity) {
+std::string_view conflict(const HttpIdentity& identity, CredentialsFor use) {
   if (!identity.username.empty() && !identity.bearer_token.empty()) {
     return "username and bearer-token exclude each other";
   }
+  if (use == CredentialsFor::ssh) return {};
   if (identity.username.empty() && !identity.password.empty()) return "password without username";
   if (identity.username.find(':') != std::string::npos) {
     return "username must not contain ':' (RFC 7617)";
@@ -104,7 +108,7 @@ std::string_view conflict(const HttpIdentity& identity) {
 }
 
 /// Parses the file's text. No message shows a value.
-Result<HttpIdentity> parse(const std::string& text, const std::string& path) {
+Result<HttpIdentity> parse(const std::string& text, const std::string& path, CredentialsFor use) {
   const auto bad = [&](const toml::source_position& at, std::string_view why) {
     return Error{Code::invalid_argument,
                  fmt::format("{}: line {}, column {}: {}", path, at.line, at.column, why)};
@@ -131,7 +135,7 @@ Result<HttpIdentity> parse(const std::string& text, const std::string& path) {
     }
     identity.*(key->field) = key->is_path ? (directory / value->get()).string() : value->get();
   }
-  if (const auto why = conflict(identity); !why.empty()) {
+  if (const auto why = conflict(identity, use); !why.empty()) {
     return Error{Code::invalid_argument, fmt::format("{}: {}", path, why)};
   }
   return identity;
@@ -169,21 +173,22 @@ struct Loaded {
   FileStamp stamp;
 };
 
-Result<Loaded> load(const std::string& path, const std::string& ca_cert_path) {
+Result<Loaded> load(const std::string& path, const std::string& ca_cert_path, CredentialsFor use) {
   Loaded loaded;
   if (!path.empty()) {
     LAZYVOL_TRY_ASSIGN(const SecretFile file, read_secret_file(path));
-    LAZYVOL_TRY_ASSIGN(loaded.identity, parse(file.bytes, path));
+    LAZYVOL_TRY_ASSIGN(loaded.identity, parse(file.bytes, path, use));
     loaded.stamp = file.stamp;
   }
   HttpIdentity& identity = loaded.identity;
   if (!ca_cert_path.empty()) identity.ca_cert_path = ca_cert_path;
   for (const Field field : {&HttpIdentity::ca_cert_path, &HttpIdentity::client_cert_path,
-                            &HttpIdentity::client_key_path}) {
+                            &HttpIdentity::client_key_path, &HttpIdentity::private_key_path,
+                            &HttpIdentity::known_hosts_path}) {
     LAZYVOL_TRY(check_readable(identity.*field));
   }
-  identity.use_netrc =
-      identity.username.empty() && identity.bearer_token.empty() && has_safe_netrc();
+  identity.use_netrc = use == CredentialsFor::http && identity.username.empty() &&
+                       identity.bearer_token.empty() && has_safe_netrc();
   return loaded;
 }
 
@@ -199,6 +204,7 @@ struct Credentials::Impl {
   bool refresh(State& current) const;
 
   const std::string path, ca_cert_path;
+  const CredentialsFor use;
   base::Locked<State> state;
 };
 
@@ -210,7 +216,7 @@ bool Credentials::Impl::refresh(State& current) const {
   const std::optional<FileStamp> seen = stamp.ok() ? std::optional(*stamp) : std::nullopt;
   if (seen == current.stamp) return false;
   current.stamp = seen;
-  auto loaded = load(path, ca_cert_path);
+  auto loaded = load(path, ca_cert_path, use);
   if (!loaded.ok()) {
     base::log_warn("credentials stay as they were: {}", loaded.error().message);
     return false;
@@ -224,9 +230,10 @@ bool Credentials::Impl::refresh(State& current) const {
 
 Credentials::Credentials(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Result<std::shared_ptr<Credentials>> Credentials::open(std::string path, std::string ca_cert_path) {
-  LAZYVOL_TRY_ASSIGN(Loaded loaded, load(path, ca_cert_path));
-  auto impl = std::shared_ptr<Impl>(new Impl{std::move(path), std::move(ca_cert_path), {}});
+Result<std::shared_ptr<Credentials>> Credentials::open(std::string path, std::string ca_cert_path,
+                                                       CredentialsFor use) {
+  LAZYVOL_TRY_ASSIGN(Loaded loaded, load(path, ca_cert_path, use));
+  auto impl = std::shared_ptr<Impl>(new Impl{std::move(path), std::move(ca_cert_path), use, {}});
   {
     auto state = impl->state.lock();
     state->identity = std::make_shared<const HttpIdentity>(std::move(loaded.identity));

@@ -49,6 +49,7 @@ struct HttpIdentity {
   /// Of s3 sources, which sign with them; the engine does not look at them.
   std::string access_key_id, secret_access_key, session_token;
   bool use_netrc = false;  ///< ~/.netrc, per host, when there is no username and no token
+  std::string private_key_path, passphrase, known_hosts_path;  ///< of SSH
 
   bool operator==(const HttpIdentity&) const = default;
 };

@@ -3,6 +3,7 @@
 #include "source/dir_source.h"
 #include "source/http_source.h"
 #include "source/s3_source.h"
+#include "source/sftp_source.h"
 
 namespace lazyvol::source {
 
@@ -14,6 +15,7 @@ Result<std::shared_ptr<Source>> make_source(const model::SourceUrl& url,
     return make_http_source(url, options, environment);
   }
   if (url.scheme == "s3") return make_s3_source(url, options, environment);
+  if (url.scheme == "sftp") return make_sftp_source(url, options, environment);
   return Error{Code::invalid_argument, "no source for the scheme " + url.scheme};
 }
 

@@ -31,6 +31,13 @@ TEST(SourceUrl, Accepts) {
       {"/a?b#c%d", "file", "", "/a?b#c%d", "file:///a%3Fb%23c%25d"},
       {"file:///srv/a%20b", "file", "", "/srv/a b", "file:///srv/a%20b"},
       {"file://localhost/srv", "file", "", "/srv", "file:///srv"},
+      {"sftp://h/srv/data/", "sftp", "h", "/srv/data", "sftp://h/srv/data"},
+      {"SSH://me@Data-Box:22//a%20b//c", "sftp", "Data-Box:22", "/a b/c",
+       "sftp://me@Data-Box:22/a%20b/c"},
+      {"sftp://h", "sftp", "h", "/", "sftp://h/"},
+      {"sftp://h/~", "sftp", "h", "/~", "sftp://h/~"},
+      {"sftp://u@[::1]:2222/~/x/", "sftp", "[::1]:2222", "/~/x", "sftp://u@[::1]:2222/~/x"},
+      {"sftp://a%40b.example@h/", "sftp", "h", "/", "sftp://a%40b.example@h/"},
   };
   for (const auto& row : rows) {
     const auto url = parse_source_url(row.text);
@@ -51,7 +58,7 @@ TEST(SourceUrl, RefusesWithOneLineThatSaysWhatWouldBeRight) {
   } rows[] = {
       {"", "empty"},
       {"ftp://host/",
-       "unknown scheme 'ftp' in SOURCE (known: http://, https://, s3://bucket/prefix, "},
+       "unknown scheme 'ftp' in SOURCE (known: http://, https://, s3://bucket/prefix, sftp://, "},
       {"s3://", "lacks a bucket"},
       {"s3:///x", "lacks a bucket"},
       {"s3://user:hunter2@bucket/x", "the bucket only"},
@@ -59,6 +66,14 @@ TEST(SourceUrl, RefusesWithOneLineThatSaysWhatWouldBeRight) {
       {"s3://buc ket/x", "not a name that a bucket may have"},
       {"s3://bucket/a/../b", "'.' or '..'"},
       {"s3://bucket/a?versionId=1", "query"},
+      {"sftp://u:secret@h/", "must not hold a password"},
+      {"sftp://u%3Asecret@h/", "must not hold a password"},
+      {"sftp://@h/", "without a user name"},
+      {"sftp://u%0a@h/", "without a user name"},
+      {"sftp:///path", "lacks a host"},
+      {"sftp://h/a/../b", "'.' or '..'"},
+      {"sftp://h/a?b", "query"},
+      {"sftp://h:0/", "port"},
       {"relative/path", "absolute path"},
       {"host:/export", "absolute path"},
       {"://x", "neither a URL"},

@@ -62,6 +62,21 @@ TEST_F(CredentialsTest, ReadsKeysAndResolvesPathsBesideTheFile) {
   EXPECT_EQ((*Credentials::open(path, other))->current()->ca_cert_path, other) << "the option wins";
 }
 
+TEST_F(CredentialsTest, KeysOfSshNeedNoUserName) {
+  write("id", "x");
+  write("hosts", "x");
+  const std::string path =
+      write("c.toml", "private-key = 'id'\npassphrase = 'open'\nknown-hosts = 'hosts'\n");
+  const auto identity = (*Credentials::open(path, "", CredentialsFor::ssh))->current();
+  EXPECT_EQ(identity->private_key_path, dir_.path() / "id");
+  EXPECT_EQ(identity->passphrase, "open");
+  EXPECT_EQ(identity->known_hosts_path, dir_.path() / "hosts");
+  const std::string password = write("p.toml", "password = 'p'");
+  EXPECT_TRUE(Credentials::open(password, "", CredentialsFor::ssh).ok());
+  EXPECT_THAT(refused(password).message, HasSubstr("password without username"));
+  EXPECT_EQ(refused(write("k.toml", "private-key = 'none'")).code, Code::not_found);
+}
+
 TEST_F(CredentialsTest, RefusesFilesThatOthersMayRead) {
   for (const mode_t mode : {0640, 0604, 0644, 0660, 0601}) {
     const Error error = refused(write("c.toml", "bearer-token = 't'", mode));

@@ -8,6 +8,7 @@
 #include "source/s3_bucket.h"
 #include "support/radosgw.h"
 #include "support/servers.h"
+#include "support/sshd.h"
 #include "support/temp_dir.h"
 
 namespace lazyvol::source {
@@ -122,6 +123,24 @@ class S3Host : public Host {
   lazyvol::testing::Relay relay_;
 };
 
+class SftpHost : public DiskHost {
+ public:
+  SftpHost() { sshd_.trust_port(relay_.port()); }
+  std::shared_ptr<Source> open(Rig& rig) override {
+    return rig.open("sftp://127.0.0.1:" + std::to_string(relay_.port()) + root().string());
+  }
+  void go_down() override {
+    relay_.set_refusing(true);
+    relay_.cut_all();
+  }
+  void come_back() override { relay_.set_refusing(false); }
+
+ private:
+  lazyvol::testing::Sshd sshd_;
+  lazyvol::testing::Relay relay_{sshd_.port()};
+  lazyvol::testing::SshDirectory client_{sshd_.client_dir()};
+};
+
 template <class T, auto... kArgs>
 std::unique_ptr<Host> make_host() {
   return std::make_unique<T>(kArgs...);
@@ -167,6 +186,11 @@ std::vector<HostKind> host_kinds() {
                    .sets_mtime = false,
                    .has_symlinks = false,
                    .settles_at_once = true,
+                   .can_go_down = true});
+  kinds.push_back({.name = "sftp",
+                   .make = make_host<SftpHost>,
+                   .lists_identity = true,
+                   .symlinks_are_data = true,
                    .can_go_down = true});
   return kinds;
 }

@@ -40,6 +40,26 @@ class Served:
         self.process.wait()
 
 
+class ServedSftp:
+    """sshd over a directory, and a relay in front of it. The daemon finds the keys by $LAZYVOL_SSH_DIR, which
+    is set while this lasts."""
+
+    def __init__(self, build, root):
+        self.process = subprocess.Popen([str(Path(build) / "tests/support/serve_sftp"), str(root)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.url, self.relay_url, self.ssh_dir = self.process.stdout.readline().split()
+        os.environ["LAZYVOL_SSH_DIR"] = self.ssh_dir
+
+    ask = Served.ask
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        del os.environ["LAZYVOL_SSH_DIR"]
+        Served.__exit__(self)
+
+
 class Mounted:
     """One daemon with a cache directory of its own, and mounts over it."""
 

@@ -32,6 +32,7 @@ LIBRARIES = {
     "curl/": ["net", "daemon"],  # the control client speaks HTTP over a unix socket
     "fuse": ["fuse"],
     "spdlog/": ["base"],
+    "libssh/": ["source"],
     "libxml/": ["net", "source"],
     "microhttpd": ["daemon"],
     "CLI/": ["daemon", "tools"],

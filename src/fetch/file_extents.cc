@@ -97,6 +97,10 @@ Status ExtentWalk::enter(std::string_view bytes) {
     begin += extent.length;
     rows.push_back(std::move(next));
   }
+  const std::uint64_t end = above.begin + above.length;
+  if (begin > end || begin < std::min(end, end_)) {
+    return status_ = damaged("map does not add up");
+  }
   ahead_.insert(ahead_.begin(), std::make_move_iterator(rows.begin()),
                 std::make_move_iterator(rows.end()));
   settle();

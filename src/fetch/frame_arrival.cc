@@ -9,9 +9,6 @@
 namespace lazyvol::fetch {
 namespace {
 
-/// A disk that keeps a frame waiting for longer while readers want the memory is passed by.
-constexpr std::chrono::seconds kSlowDisk{1};
-
 /// What the publisher put into a frame whose hash is right. Errors: corrupt, out_of_memory.
 Result<std::string> open_frame(const FramePlace& place, std::string stored) {
   LAZYVOL_TRY_ASSIGN(std::string raw, catalog::unpack_frame(place.ref, std::move(stored)));
@@ -40,24 +37,47 @@ void FrameEngine::frame_complete(FrameTransfer& transfer, std::size_t index, std
     flight->state = FrameFlight::State::verifying;
     flight->since = base::system_clock().now();
     state->verifying.insert(flight);
+    state->to_verify.push_back({flight, std::move(bytes), from, transfer.begun});
     abandon_unwanted(*state, transfer.shared_from_this(), fx);
   }
-  auto task = [self = shared_from_this(), flight, stored = std::move(bytes), from,
-               asked = transfer.begun]() mutable {
-    self->verify(flight, std::move(stored), from, asked);
-  };
-  if (!env_.disk.submit(std::move(task))) {
+  if (!env_.disk.submit([self = shared_from_this()] { self->verify_next(); })) {
     auto state = state_.lock();
-    state->verifying.erase(flight);
-    fail(*state, flight, Error{Code::cancelled, "no worker takes the frame"}, fx);
+    for (const Arrival& arrival : std::exchange(state->to_verify, {})) {
+      state->verifying.erase(arrival.flight);
+      fail(*state, arrival.flight, Error{Code::cancelled, "no worker takes the frame"}, fx);
+    }
   }
   run(fx);
+}
+
+/// Verifies the frame that waits longest. False when there is none.
+bool FrameEngine::verify_next() {
+  Activity busy(occupancy_);
+  std::optional<Arrival> arrival;
+  {
+    auto state = state_.lock();
+    if (state->to_verify.empty()) return false;
+    arrival = std::move(state->to_verify.front());
+    state->to_verify.pop_front();
+  }
+  verify(arrival->flight, std::move(arrival->stored), arrival->from, arrival->asked);
+  return true;
+}
+
+/// When the disk's workers take nothing, for they hang with it: a thread of our own does what needs
+/// no disk.
+void FrameEngine::rescue() {
+  auto workers = rescue_.lock();
+  if (!*workers) *workers = std::make_unique<base::Workers>("lv-frames", 1);
+  (*workers)->submit([self = shared_from_this()] {
+    while (self->verify_next()) {
+    }
+  });
 }
 
 /// On a worker: nothing is decompressed before its hash was compared.
 void FrameEngine::verify(const Flight& flight, std::string stored, OriginSet from,
                          base::Monotonic asked) {
-  Activity busy(occupancy_);
   const FramePlace& place = flight->place;
   FrameBytes bytes;
   std::optional<Error> senseless;
@@ -162,7 +182,7 @@ void FrameEngine::stored(State& state, const Flight& flight, const Status& statu
 /// goes past the cache; and, until it has stored something again, whatever else comes.
 void FrameEngine::shed_unstored(State& state, FrameEffects& fx) {
   const auto now = base::system_clock().now();
-  const auto before = state.disk_stuck ? now : now - kSlowDisk;
+  const auto before = state.disk_stuck ? now : now - kSlowDiskForFrames;
   while (!state.unstored.empty() && state.unstored.front()->since < before) {
     const Flight flight = std::move(state.unstored.front());
     state.unstored.pop_front();

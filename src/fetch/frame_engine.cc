@@ -62,24 +62,27 @@ void FrameEngine::get(const catalog::FrameRef& frame, FrameUse use, RequestConte
     return done(std::move(possible).error());
   }
   const FramePlace place{frame, kind_of(use)};
-  if (FrameBytes bytes = look(place.id())) return done(std::move(bytes));
-  if (ctx.stop.stop_requested()) {
-    Counters::add(counters_->cancelled);
-    return done(Error{Code::cancelled, "interrupted"});
-  }
   Flight flight;
   FrameBytes bytes;
   std::shared_ptr<PendingFrame> pending;
   std::optional<Error> refused;
-  {
+  for (int round = 0; !pending && !bytes && !refused; ++round) {
+    const std::uint64_t landed = landed_.load();
+    bytes = look(place.id());
+    if (bytes) return done(std::move(bytes));
+    if (ctx.stop.stop_requested()) {
+      refused = Error{Code::cancelled, "interrupted"};
+      break;
+    }
     auto state = state_.lock();
-    // It may have come since: a frame is in memory before its flight ends.
     const auto known = state->flights.find(place);
     if (known != state->flights.end()) {
       flight = known->second;
       join(*state, flight, use, ctx);
       bytes = flight->bytes;
     } else if (bytes = memory_.find(place.id()); !bytes) {
+      // What landed since may have been this one, and memory may have lost it: a second look.
+      if (landed_.load() != landed && round == 0) continue;
       refused = refusal(*state, place);
       if (!refused) flight = take_off(*state, place, use, ctx);
     }
@@ -158,6 +161,10 @@ void FrameEngine::stop() {
     for (const auto& transfer : active) {
       if (!transfer->detached) part(transfer, fx);
     }
+    for (const Arrival& arrival : std::exchange(state->to_verify, {})) {
+      state->verifying.erase(arrival.flight);
+      arrival.flight->state = FrameFlight::State::idle;
+    }
     std::vector<Flight> flights;
     for (const auto& [place, flight] : state->flights) flights.push_back(flight);
     for (const Flight& flight : flights) {
@@ -173,6 +180,7 @@ void FrameEngine::stop() {
     auto state = state_.lock();
     return state->active.empty() && state->verifying.empty() && !state->storing;
   });
+  if (const auto workers = std::move(*rescue_.lock())) workers->stop();
   memory_.clear();
 }
 
@@ -188,6 +196,7 @@ void FrameEngine::perform(FrameEffects& effects) {
   if (fx.store && !env_.disk.submit([self = shared_from_this()] { self->store_next(); })) {
     no_worker();
   }
+  if (fx.rescue) rescue();
   for (const auto& transfer : fx.stops) transfer->stop.request_stop();
   for (auto& [want, status] : fx.wants_done) {
     if (auto done = std::exchange(want->done, nullptr)) done(std::move(status));

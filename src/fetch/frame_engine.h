@@ -31,6 +31,9 @@
 
 namespace lazyvol::fetch {
 
+/// A disk that keeps a frame, or the verifying of one, waiting for longer is passed by.
+inline constexpr std::chrono::seconds kSlowDiskForFrames{1};
+
 class FrameEngine final : public FrameStore, public std::enable_shared_from_this<FrameEngine> {
  public:
   FrameEngine(std::vector<std::shared_ptr<Source>> origins, FetchEnvironment environment,
@@ -61,6 +64,13 @@ class FrameEngine final : public FrameStore, public std::enable_shared_from_this
     Error error;
     base::Monotonic until{};
   };
+  /// A frame as it came.
+  struct Arrival {
+    Flight flight;
+    std::string stored;
+    OriginSet from = 0;
+    base::Monotonic asked{};
+  };
   struct State {
     explicit State(std::size_t origins) : ranks(origins) {}
     std::unordered_map<FramePlace, Flight, FramePlaceHash> flights;
@@ -71,7 +81,8 @@ class FrameEngine final : public FrameStore, public std::enable_shared_from_this
     bool storing = false;             ///< a worker stores, or is about to
     bool disk_stuck = false;          ///< nothing stored since frames had to pass it by
     bool bypass = false;              ///< the cache refused the last frame
-    std::set<Flight> verifying;       ///< their bytes are with a worker
+    std::deque<Arrival> to_verify;    ///< no worker has taken them yet; oldest first
+    std::set<Flight> verifying;       ///< these, and those that one has
     std::uint64_t partial_bytes = 0;  ///< reserved by flights that wait with a beginning
     /// Failures, remembered for a moment: no storm of requests, and no second deadline for the page
     /// that the kernel asks for again when its readahead failed.
@@ -128,6 +139,8 @@ class FrameEngine final : public FrameStore, public std::enable_shared_from_this
   std::uint64_t memory_limit(Priority priority) const;
 
   // frame_arrival.cc: bytes become frames
+  bool verify_next();
+  void rescue();
   void verify(const Flight& flight, std::string stored, OriginSet from, base::Monotonic asked);
   void arrived(State& state, const Flight& flight, FrameBytes bytes, FrameEffects& fx);
   void queue_store(State& state, const Flight& flight, FrameBytes bytes, FrameEffects& fx);
@@ -164,7 +177,9 @@ class FrameEngine final : public FrameStore, public std::enable_shared_from_this
   const std::shared_ptr<FrameCounters> counters_ = std::make_shared<FrameCounters>();
   const std::shared_ptr<Occupancy> occupancy_ = std::make_shared<Occupancy>();
   std::atomic<std::uint64_t> allowance_;
-  std::atomic<base::Monotonic::rep> last_progress_{0};  ///< of anything
+  std::atomic<base::Monotonic::rep> last_progress_{0};   ///< of anything
+  std::atomic<std::uint64_t> landed_{0};                 ///< flights that are over
+  base::Locked<std::unique_ptr<base::Workers>> rescue_;  ///< made when it is needed
   // guarded
   base::Locked<State> state_;
 };

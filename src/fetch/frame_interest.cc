@@ -279,6 +279,7 @@ void FrameEngine::land(State& state, const Flight& flight, FrameEffects& fx) {
   pool_->release(std::exchange(flight->reserved, 0));
   fx.garbage.push_back(flight);
   state.flights.erase(flight->place);
+  landed_.fetch_add(1);
 }
 
 }  // namespace lazyvol::fetch

@@ -33,6 +33,12 @@ int weight(Code code) {
   return code == Code::not_found ? 0 : 1;
 }
 
+/// What FrameStore::get() may answer with.
+bool is_answer(Code code) {
+  return is_transient(code) || code == Code::access_denied || code == Code::cancelled ||
+         code == Code::out_of_memory;
+}
+
 milliseconds with_grace(milliseconds patience) {
   return patience + std::max(patience / 4, milliseconds(50));
 }
@@ -77,9 +83,12 @@ void FrameEngine::settle(State& state, const std::shared_ptr<FrameTransfer>& tra
   } else if (transfer->total_size >= transfer->end) {
     error = Error{Code::io_error, "the answer ended early"};
   }
-  const bool broke_off = transfer->received > 0 && error.code != Code::timed_out &&
-                         error.code != Code::corrupt && is_transient(error.code);
-  if (!broke_off) state.ranks.failed(origin, now, error.retry_after);
+  // A connection that breaks says little about its origin; silence says much.
+  const bool broke_off =
+      transfer->received > 0 && error.code != Code::corrupt && is_transient(error.code);
+  if (!broke_off || error.code == Code::timed_out) {
+    state.ranks.failed(origin, now, error.retry_after);
+  }
   if (error.code == Code::not_found) Counters::add(counters_->missing_packs);
   if (error.code == Code::corrupt) Counters::add(counters_->corrupt);
   if (error.code == Code::not_found || error.code == Code::corrupt) {
@@ -183,6 +192,8 @@ void FrameEngine::fail(State& state, const Flight& flight, Error error, FrameEff
   if (error.code == Code::not_found) {
     // The frame exists, or no signed head would lead to it.
     error = Error{Code::io_error, "no origin has " + catalog::pack_path(flight->place.ref.pack)};
+  } else if (!is_answer(error.code)) {
+    error.code = Code::io_error;  // what may be said of a file at an origin, and not of a frame
   }
   if (error.code != Code::cancelled) {
     Counters::add(counters_->failures);
@@ -262,6 +273,8 @@ void FrameEngine::watch(State& state, base::Monotonic now, FrameEffects& fx) {
       try_again(state, flight, origin, timed_out, fx);
     }
   }
+  fx.rescue =
+      !state.to_verify.empty() && now - state.to_verify.front().flight->since > kSlowDiskForFrames;
   const milliseconds patience = with_grace(options_.io_timeout);
   for (const Flight& flight : state.verifying) {
     if (now - flight->since > patience) give_up(flight, timed_out, fx);

@@ -6,6 +6,7 @@
 #include <map>
 #include <random>
 
+#include "../catalog/hostile.h"
 #include "auto_source.h"
 #include "frame_rig.h"
 #include "test_volume.h"
@@ -133,6 +134,26 @@ TEST(ExtentWalk, TooManyExtents) {
   Status status;
   while (status.ok() && all.needs() != nullptr) status = all.enter(maps.at(*all.needs()));
   EXPECT_EQ(status.error().code, Code::corrupt);
+}
+
+TEST(ExtentWalk, TakesAnyMap) {
+  TestVolume volume(500);
+  volume.add("f", pattern(2'000) + std::string(3'000, '\0') + pattern(100, 2), 50, true);
+  volume.build();
+  const catalog::Entry& file = volume.entries[0];
+  catalog::with_damage(volume.packs.back().raw.back(), 5'000, [&](std::string_view map) {
+    ExtentWalk extents(file.content, file.size, 10, 4'000);
+    if (!extents.enter(map).ok() || extents.needs() != nullptr) return;
+    std::uint64_t at = 10;
+    for (const FileExtent& extent : extents.extents()) {
+      ASSERT_EQ(extent.begin, at);
+      at += extent.length;
+      if (extent.kind == Kind::piece) {
+        ASSERT_LE(extent.offset + extent.length, extent.frame.raw);
+      }
+    }
+    ASSERT_EQ(at, 4'000u);
+  });
 }
 
 TEST(FindExtents, FetchesTheMapsOnTheWay) {

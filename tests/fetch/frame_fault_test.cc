@@ -143,7 +143,7 @@ TEST(FrameFault, TheDeadlineEndsIt) {
 
 TEST(FrameFault, ASilentOriginLeavesTimeForTheOthers) {
   FrameStoreOptions options = Auto::defaults();
-  options.io_timeout = milliseconds(600);
+  options.io_timeout = milliseconds(3'000);
   Auto rig(options, 3);
   const Pack pack = rig.put(make_pack(texts(1, 5'000)));
   for (const std::size_t silent : {0U, 1U}) {

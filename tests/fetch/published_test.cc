@@ -102,7 +102,8 @@ class LongFile : public ::testing::TestWithParam<Shape> {};
 
 TEST_P(LongFile, ReadFromEndToEndFetchesEachFrameOnce) {
   const Shape shape = GetParam();
-  PublishedRig rig(PublishedRig::defaults(), 1, 128 * kMiB);
+  // With less memory than the readahead window would like, so that requests wait for each other.
+  PublishedRig rig(PublishedRig::defaults(), 1, 64 * kMiB);
   TestVolume volume(shape.bundle);
   volume.add("f", shape.compressed ? compressible(shape.size, 7) : pattern(shape.size, 7),
              shape.chunk);
@@ -285,6 +286,23 @@ TEST(Published, AFullDiskFailsNoRead) {
   }
   EXPECT_GT(rig.fetcher->stats().unstored_blocks, 0u);
   EXPECT_EQ(rig.fetcher->stats().failures, 0u);
+}
+
+TEST(Published, ADiskThatHangsHoldsNoReader) {
+  PublishedRig rig(PublishedRig::defaults(), 1, 128 * kMiB);
+  TestVolume volume;
+  volume.add("short", compressible(200'000, 1), 50'000);
+  volume.add("long", pattern(6 * kMiB, 2), 200'000);
+  volume.build();
+  rig.put(volume);
+  rig.cache->hold_stores(true);
+  auto content = rig.fetcher->open(volume.entries[1]);
+  EXPECT_TRUE(rig.read(content, 0, 3 * kMiB)->bytes() == volume.contents[1].substr(0, 3 * kMiB));
+  eventually([&] { return rig.cache->stores_waiting() == 2; }, "both workers hang");
+  EXPECT_TRUE(rig.read_all(content) == volume.contents[1]);
+  EXPECT_EQ(rig.read_all(rig.fetcher->open(volume.entries[0])), volume.contents[0]);
+  rig.cache->hold_stores(false);
+  rig.await_rest();
 }
 
 }  // namespace

@@ -65,7 +65,7 @@ struct HttpRequest {
   std::string body;              ///< of put and post
   /// When false, a redirect is a response like any other: a signature holds for one host.
   bool follow_redirects = true;
-  bool bypass_proxy = false;  ///< for services of this machine
+  bool bypass_proxy = false;                     ///< for services of this machine
   std::shared_ptr<const HttpIdentity> identity;  ///< may be null
   RequestContext context;
 };

@@ -1,8 +1,10 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <iostream>
+#include <thread>
 #include <utility>
 
 #include "base/log.h"
@@ -92,7 +94,9 @@ Result<std::string> check_mountpoint(const std::string& given, Console console) 
   return absolute_path(given);
 }
 
-std::optional<MountFailure> mount_by_daemon(const MountCommand& command, const Prepared& prepared) {
+/// One try. `ending`: the daemon that was asked is about to end, and another may be started.
+std::optional<MountFailure> ask_daemon(const MountCommand& command, const Prepared& prepared,
+                                       bool& ending) {
   const auto daemon = ensure_daemon(prepared.launch);
   if (!daemon.ok()) return MountFailure{Kind::system, daemon.error().message};
   const ControlJson body{{"source", command.source},
@@ -101,6 +105,7 @@ std::optional<MountFailure> mount_by_daemon(const MountCommand& command, const P
   // The daemon keeps the deadline, so there is none here.
   const auto answer = daemon->client.post("/v1/mount", body, std::chrono::milliseconds(0));
   if (!answer.ok()) {
+    ending = answer.error().code == Code::cancelled;
     // What was started for nothing goes again, unless somebody else mounted meanwhile.
     if (daemon->started) {
       (void)daemon->client.post("/v1/stop", ControlJson::object(), std::chrono::seconds(5));
@@ -108,6 +113,17 @@ std::optional<MountFailure> mount_by_daemon(const MountCommand& command, const P
     return failure(answer.error());
   }
   return std::nullopt;
+}
+
+std::optional<MountFailure> mount_by_daemon(const MountCommand& command, const Prepared& prepared) {
+  constexpr std::chrono::milliseconds kPatience{5'000}, kPause{50};
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  for (;;) {
+    bool ending = false;
+    auto failed = ask_daemon(command, prepared, ending);
+    if (!ending || std::chrono::steady_clock::now() >= until) return failed;
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 std::optional<MountFailure> mount_in_foreground(const MountCommand& command,

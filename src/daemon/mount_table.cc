@@ -52,7 +52,7 @@ Status MountTable::mount(const MountRequest& request) {
   {
     auto state = state_.lock();
     if (keep && state->closing) {
-      made = Error{Code::busy, "the daemon is stopping"};
+      made = Error{Code::cancelled, "the daemon is stopping"};
       keep = false;
     }
     if (keep && mount->ended) keep = false;  // unmounted again by somebody else, already
@@ -74,7 +74,7 @@ Status MountTable::mount(const MountRequest& request) {
 Result<MountTable::MountPtr> MountTable::reserve(const MountRequest& request,
                                                  const std::string& volume_name) {
   auto state = state_.lock();
-  if (state->closing) return Error{Code::busy, "the daemon is stopping"};
+  if (state->closing) return Error{Code::cancelled, "the daemon is stopping"};
   if (state->mounts.size() >= kMaxMounts) {
     return Error{Code::too_large, fmt::format("a daemon serves at most {} mounts", kMaxMounts)};
   }

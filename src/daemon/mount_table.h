@@ -49,7 +49,8 @@ class MountTable {
   MountTable& operator=(const MountTable&) = delete;
 
   /// Source, volume, kernel mount; a failure at any step undoes those before it.
-  /// Errors: invalid_argument (SOURCE), busy (a mount is there already, or this table closes),
+  /// Errors: invalid_argument (SOURCE), busy (a mount is there already), cancelled (this table
+  /// closes: another daemon may be asked),
   /// not_found / not_directory (the mountpoint), too_large (kMaxMounts), and those of
   /// source::make_source, volume::find_layout, the volume's open() and fuse::Session::mount.
   Status mount(const MountRequest& request);

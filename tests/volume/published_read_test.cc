@@ -125,16 +125,17 @@ TEST_F(PublishedRead, ALargeDirectoryIsReadInParts) {
 
 TEST_F(PublishedRead, AWalkFetchesManyLeavesAtOnce) {
   constexpr int kDirectories = 300, kNames = 20;
+  const auto name = [](int d) { return "dir-" + std::to_string(1'000 + d); };  // in order
   for (int d = 0; d < kDirectories; ++d) {
     for (int i = 0; i < kNames; ++i) {
-      origin_.put("dir-" + std::to_string(d) + "/name-" + std::to_string(i), "");
+      origin_.put(name(d) + "/name-" + std::to_string(i), "");
     }
   }
   origin_.publish();
   open();
   std::size_t found = 0;
   for (int d = 0; d < kDirectories; ++d) {
-    found += names(origin_.id("dir-" + std::to_string(d))).size();
+    found += names(origin_.id(name(d))).size();
   }
   EXPECT_EQ(found, static_cast<std::size_t>(kDirectories) * kNames);
   const auto stats = published().frames;

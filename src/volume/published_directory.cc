@@ -57,7 +57,7 @@ class PublishedDirectory::Reading : public std::enable_shared_from_this<Reading>
     }
     const bool last = walk_->finished();
     const auto window = directory_->add(begin_, std::move(entries), last);
-    if (!last) directory_->revision_->fetch_ahead(walk_->key(), ctx_);
+    directory_->revision_->fetch_ahead(walk_->key(), ctx_);
     if (!last || position_ < window->end()) return true;
     done_({});  // past the end
     return false;

@@ -42,17 +42,17 @@ void PublishedHeads::read(const std::shared_ptr<Look>& look) {
   source::ReadObject what;
   what.path = head_path(trust_->revision());
   what.limit = catalog::kMaxHeadBytes;
-  source::read_object(origins_[look->origin], timer_, std::move(what), look->ctx,
-                      [self = shared_from_this(), look](Result<source::Object> object) {
-                        if (!object.ok()) return self->next(look, object.error());
-                        auto head = parse_read_head(std::move(object->bytes));
-                        if (!head.ok()) return self->next(look, head.error());
-                        if (auto status = self->trust_->check(head->document); !status.ok()) {
-                          return self->next(look, status.error());
-                        }
-                        look->done(Found(
-                            Seen{*std::move(head), look->origin, std::move(object->validator)}));
-                      });
+  source::read_object(
+      origins_[look->origin], timer_, std::move(what), look->ctx,
+      [self = shared_from_this(), look](Result<source::Object> object) {
+        if (!object.ok()) return self->next(look, object.error());
+        auto head = parse_read_head(std::move(object->bytes));
+        if (!head.ok()) return self->next(look, head.error());
+        if (auto status = self->trust_->check(head->document); !status.ok()) {
+          return self->next(look, status.error());
+        }
+        look->done(Found(Seen{*std::move(head), look->origin, std::move(object->validator)}));
+      });
 }
 
 void PublishedHeads::next(const std::shared_ptr<Look>& look, const Error& error) {

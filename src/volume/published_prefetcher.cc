@@ -113,12 +113,11 @@ void PublishedPrefetcher::walk() {
     // Entries are opened by their ids, which are found in pages of their own.
     std::vector<NodeId> ids;
     for (const auto& entry : *entries) ids.push_back(entry.id);
-    self->revision_->bring_ids(
-        std::move(ids), self->ctx_,
-        [self, entries = std::move(entries)](const Status& status) mutable {
-          if (!status.ok()) return self->walked(status.error());
-          self->walked(std::move(entries));
-        });
+    self->revision_->bring_ids(std::move(ids), self->ctx_,
+                               [self, entries = std::move(entries)](const Status& status) mutable {
+                                 if (!status.ok()) return self->walked(status.error());
+                                 self->walked(std::move(entries));
+                               });
   });
 }
 

@@ -168,7 +168,8 @@ Result<std::optional<Revision::Page>> Revision::leaf_at_hand(std::string key) co
   return page_at_hand(descent, names_);
 }
 
-// Who goes on in the leaf after the last one reads in order, and the window grows. Few large
+// Who goes on in the leaf after the last one reads in order, and the window grows; of another, only
+// the leaf itself is fetched, which is at hand if the reader is not done with it. Few large
 // requests: half of a window is asked for at once, not one leaf for each that was read.
 Result<std::vector<catalog::FrameRef>> Revision::leaves_ahead(const catalog::InteriorPage& interior,
                                                               std::size_t here) const {
@@ -186,7 +187,7 @@ Result<std::vector<catalog::FrameRef>> Revision::leaves_ahead(const catalog::Int
       here > 0 ? ahead->reached == before : ahead->page_ended && ahead->reached < reached.last_key;
   ahead->reached = reached.last_key;
   ahead->page_ended = here == last;
-  ahead->leaves = in_order ? std::min(kMostLeavesAhead, ahead->leaves * 2) : 1;
+  ahead->leaves = in_order ? std::min(kMostLeavesAhead, ahead->leaves * 2 + 1) : 0;
   if (!in_order) ahead->until.clear();
   LAZYVOL_TRY_ASSIGN(const catalog::Child middle,
                      interior.child(std::min(last, here + ahead->leaves / 2)));

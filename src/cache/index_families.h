@@ -30,7 +30,8 @@ inline constexpr std::array<Family, kKeyspaces> kFamilies{{
     {Keyspace::directories, "directories", "volume, directory, first name", "entries",
      "until its volume is forgotten", true},
     {Keyspace::nodes, "nodes", "volume, node id", "directory id, name", "with its directory", true},
-    {Keyspace::volumes, "volumes", "volume name or id", "volume id, next node id, head", "kept", false},
+    {Keyspace::volumes, "volumes", "volume name or id", "volume id, next node id, head", "kept",
+     false},
 }};
 
 constexpr const Family& family(Keyspace space) {

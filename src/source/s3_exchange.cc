@@ -65,14 +65,14 @@ class S3Exchange : public net::HttpSink, public std::enable_shared_from_this<S3E
 
   template <class Ask, class Then>
   void wait_for_keys(Ask ask, Then then) {
-    const auto pending = Pending<Keys>::make(site_->environment().timer, request_.context,
-                                             [self = shared_from_this(), then](Result<Keys> keys) {
-                                               if (keys.ok()) return then(*self, *std::move(keys));
-                                               if (keys.error().code == Code::access_denied)
-                                                 self->site_->complain(keys.error());
-                                               const bool late = keys.error().code == Code::timed_out;
+    const auto pending = Pending<Keys>::make(
+        site_->environment().timer, request_.context,
+        [self = shared_from_this(), then](Result<Keys> keys) {
+          if (keys.ok()) return then(*self, *std::move(keys));
+          if (keys.error().code == Code::access_denied) self->site_->complain(keys.error());
+          const bool late = keys.error().code == Code::timed_out;
           self->finish(late ? keys.error().in("looking for AWS keys") : keys.error());
-                                             });
+        });
     ask([pending](Result<Keys> keys) { pending->answer(std::move(keys)); });
   }
 

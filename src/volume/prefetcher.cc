@@ -198,8 +198,7 @@ void Prefetcher::add_file(NodeId parent, const cache::StoredEntry& entry) {
 
 void Prefetcher::want(const std::shared_ptr<FileLeft>& file, std::uint64_t begin,
                       std::uint64_t end) {
-  const bool here =
-      file->content->has(begin, end);  // its success says nothing of the origin
+  const bool here = file->content->has(begin, end);  // its success says nothing of the origin
   file->content->want(
       begin, end, ctx_, [self = shared_from_this(), file, begin, end, here](const Status& status) {
         {

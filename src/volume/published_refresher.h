@@ -26,8 +26,8 @@ std::chrono::milliseconds next_look(std::chrono::milliseconds interval, double r
 
 /// What the kernel must forget for `change`, added to `changes`: the name when it shows another
 /// node now, the directory that it stands in, the node when its attributes or extended attributes
-/// are others. Nothing, and the answer is false, for what nobody sees (where the bytes lie: a publisher
-/// gives other bytes another id).
+/// are others. Nothing, and the answer is false, for what nobody sees (where the bytes lie: a
+/// publisher gives other bytes another id).
 bool add_change(const Revision& before, const Revision& after, const catalog::Change& change,
                 TreeChanges& changes);
 

@@ -76,6 +76,8 @@ class ChangeListener {
   virtual ~ChangeListener() = default;
   virtual void entry_changed(NodeId directory, const std::string& name) = 0;
   virtual void node_changed(NodeId id) = 0;
+  /// Calls `done` once what was told before has had its effect; on any thread.
+  virtual void settle(std::function<void()> done) { done(); }
 };
 
 struct RefreshReport {

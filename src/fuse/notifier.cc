@@ -15,4 +15,8 @@ void Notifier::node_changed(NodeId id) {
   thread_.submit([session = session_, id] { fuse_lowlevel_notify_inval_inode(session, id, 0, 0); });
 }
 
+void Notifier::settle(std::function<void()> done) {
+  if (!thread_.submit(done)) done();  // one thread: behind all that waits
+}
+
 }  // namespace lazyvol::fuse

@@ -1,6 +1,7 @@
 // Tells the kernel what it must forget.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/workers.h"
@@ -18,6 +19,7 @@ class Notifier final : public ChangeListener {
   explicit Notifier(fuse_session* session) : session_(session), thread_("lv-notify", 1) {}
   void entry_changed(NodeId directory, const std::string& name) override;
   void node_changed(NodeId id) override;
+  void settle(std::function<void()> done) override;
   /// Refuses new notifications and waits for those queued. Idempotent.
   void stop() { thread_.stop(); }
 

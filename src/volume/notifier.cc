@@ -4,21 +4,30 @@
 
 namespace lazyvol::volume {
 
-void Notifier::post(TreeChanges changes) {
-  if (changes.empty()) return;
-  work_.submit([shared = shared_, what = std::move(changes)] { tell(*shared, what); });
+void Notifier::post(TreeChanges changes, std::function<void()> told) {
+  if (changes.empty()) {
+    if (told) told();
+    return;
+  }
+  const bool taken = work_.submit(
+      [shared = shared_, what = std::move(changes), told] { tell(*shared, what, told); });
+  if (!taken && told) told();
 }
 
-void Notifier::tell(Shared& shared, const TreeChanges& changes) {
+void Notifier::tell(Shared& shared, const TreeChanges& changes, std::function<void()> told) {
   ChangeListener* listener = nullptr;
   {
     auto state = shared.state.lock();
     listener = state->listener;
-    if (listener == nullptr) return;
-    ++state->calls;
+    if (listener != nullptr) ++state->calls;
+  }
+  if (listener == nullptr) {
+    if (told) told();
+    return;
   }
   for (const auto& [directory, name] : changes.entries) listener->entry_changed(directory, name);
   for (const NodeId id : changes.nodes) listener->node_changed(id);
+  if (told) listener->settle(std::move(told));
   auto state = shared.state.lock();
   if (--state->calls == 0) shared.idle.notify_all();
 }

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "base/locked.h"
@@ -19,7 +20,8 @@ class Notifier {
   /// `work` must outlive the notifier.
   explicit Notifier(base::Workers& work) : work_(work), shared_(std::make_shared<Shared>()) {}
 
-  void post(TreeChanges changes);
+  /// `told` (may be null) is called when the listener is done with all of it, or is not there.
+  void post(TreeChanges changes, std::function<void()> told = nullptr);
   /// As Volume::listen.
   void listen(ChangeListener* listener);
 
@@ -32,7 +34,7 @@ class Notifier {
     base::Locked<State> state;
     std::condition_variable idle;
   };
-  static void tell(Shared& shared, const TreeChanges& changes);
+  static void tell(Shared& shared, const TreeChanges& changes, std::function<void()> told);
 
   base::Workers& work_;
   std::shared_ptr<Shared> shared_;

@@ -238,9 +238,14 @@ void PublishedRefresher::tell(const std::shared_ptr<Pass>& pass) {
   auto& nodes = changes.nodes;
   std::sort(nodes.begin(), nodes.end());
   nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
-  core_->notifier.post(std::move(changes));
-  if (pass->finished) return complete(pass->report);
-  step(pass);
+  if (!pass->finished) {
+    core_->notifier.post(std::move(changes));
+    return step(pass);
+  }
+  // Who asked for the refresh is answered when the new revision is what everybody sees.
+  core_->notifier.post(std::move(changes), [self = shared_from_this(), pass] {
+    self->on_worker([self, pass] { self->complete(pass->report); });
+  });
 }
 
 void PublishedRefresher::complete(Result<RefreshReport> result) {

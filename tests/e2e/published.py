@@ -108,7 +108,8 @@ def mirrors(build, base, tree):
     with Served(build, base / "bad") as bad, Mounted(build) as lazyvol:
         mount = lazyvol.mount(bad.url, f"key={publisher.public_key()}")
         wrong = harmed = 0
-        for where, _, names in os.walk(mount):
+        refused = []
+        for where, _, names in os.walk(mount, onerror=refused.append):
             for name in names:
                 path = Path(where) / name
                 if path.is_symlink():
@@ -118,7 +119,8 @@ def mirrors(build, base, tree):
                         wrong += 1
                 except OSError:
                     harmed += 1
-        check("alone, the damaged one gives errors and no wrong byte", wrong == 0, f"({harmed} files refused)")
+        check("alone, the damaged one gives errors and no wrong byte", wrong == 0 and harmed + len(refused) > 0,
+              f"({harmed} files and {len(refused)} directories refused)")
 
 
 class Rounds:

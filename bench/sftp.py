@@ -110,7 +110,7 @@ def main():
     parser.add_argument("--build", required=True)
     parser.add_argument("--size", type=int, default=1024, help="MiB")
     parser.add_argument("--files", type=int, default=20000)
-    parser.add_argument("--read", type=int, default=2000, help="how many small files are read")
+    parser.add_argument("--read", type=int, default=500, help="how many small files are read")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--delay", type=int, default=10, help="ms each way")
     parser.add_argument("--options", default="", help="mount options for lazyvol")

@@ -14,7 +14,7 @@ using std::chrono::seconds;
 // sshd turns away what comes while ten others log in (MaxStartups 10:30:100).
 constexpr std::size_t kMostOpening = 2;
 // A connection is worth one more process at the server when the others have this much to do.
-constexpr unsigned kBulkEach = 2;
+constexpr unsigned kBulkEach = 4;
 constexpr seconds kFirstRefusal{5}, kLongestRefusal{60};
 
 }  // namespace

@@ -50,7 +50,9 @@ class List : public std::enable_shared_from_this<List> {
   SftpConnection& connection() const { return lease_->connection(); }
 
   static constexpr std::size_t kMostInFlight = 64;
-  static constexpr std::size_t kFirstParts = 2;  // the names, and the end of them
+  // OpenSSH puts 100 names into a part: most directories come whole, with the end of them, in the
+  // round trip after the one that opened them.
+  static constexpr std::size_t kFirstParts = 8;
 
   const std::shared_ptr<const SftpRoot> root_;
   const std::string path_;

@@ -238,13 +238,10 @@ void PublishedRefresher::tell(const std::shared_ptr<Pass>& pass) {
   auto& nodes = changes.nodes;
   std::sort(nodes.begin(), nodes.end());
   nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
-  if (!pass->finished) {
-    core_->notifier.post(std::move(changes));
-    return step(pass);
-  }
-  // Who asked for the refresh is answered when the new revision is what everybody sees.
+  // Part by part; and who asked for the refresh is answered when the new revision is what all see.
   core_->notifier.post(std::move(changes), [self = shared_from_this(), pass] {
-    self->on_worker([self, pass] { self->complete(pass->report); });
+    self->on_worker(
+        [self, pass] { return pass->finished ? self->complete(pass->report) : self->step(pass); });
   });
 }
 

@@ -171,6 +171,27 @@ TEST_F(PublishedRefresh, ASubdirThatVanishesKeepsTheOldRevision) {
       << "both directories are the root of the mount";
 }
 
+TEST_F(PublishedRefresh, AHugeDifferenceIsToldPartByPart) {
+  constexpr std::size_t kNames = volume::PublishedRefresher::kMaxCollected + 5'000;
+  origin_.head().chunking = {15, 14};
+  origin_.put("kept", "x");
+  for (std::size_t i = 0; i < kNames; ++i) origin_.put("d/" + std::to_string(i), "");
+  const NodeId d = origin_.id("d");
+  origin_.publish();
+  open();
+  EXPECT_EQ(code_of("d/7"), Code::busy);
+  origin_.remove("d");
+  origin_.publish();
+  EXPECT_EQ(must_refresh().entries_changed, kNames + 1);
+  const auto told = told_entries();
+  EXPECT_EQ(told.size(), kNames + 1);
+  EXPECT_EQ(told.front(), (std::pair<NodeId, std::string>{kRootNode, "d"}));
+  EXPECT_EQ(
+      std::count_if(told.begin(), told.end(), [&](const auto& one) { return one.first == d; }),
+      static_cast<std::ptrdiff_t>(kNames));
+  EXPECT_EQ(code_of("d"), Code::not_found);
+}
+
 TEST(PublishedChanges, WhatNobodySeesIsNotTold) {
   const volume::Revision revision({}, nullptr, 0);
   catalog::Entry entry;

@@ -253,12 +253,14 @@ TEST(FrameGet, MemoryStaysWithinItsLimits) {
   options.data_memory = kMiB;
   Auto rig(options, 1, 16 * kMiB);
   std::vector<std::string> raw;
-  for (std::uint64_t i = 0; i < 60; ++i) raw.push_back(compressible(kMiB, i));
+  for (std::uint64_t i = 0; i < 30; ++i) raw.push_back(compressible(kMiB, i));
   const Pack pack = rig.put(make_pack(raw));
-  EXPECT_EQ(rig.want(pack.frames)->code(), std::nullopt);
+  // Nobody waits for it: a disk that is slow today makes it slow, and loses nothing.
+  EXPECT_EQ(rig.want(pack.frames, FrameUse::bundle, Auto::at(Priority::hydrate))->code(),
+            std::nullopt);
   EXPECT_LE(rig.stats().peak_bytes, 16 * kMiB);
   EXPECT_EQ(rig.stats().unstored, 0u);
-  EXPECT_EQ(rig.cache->stored(), 60u * 4);
+  EXPECT_EQ(rig.cache->stored(), 30u * 4);
 }
 
 TEST(FrameGet, AWantOfVeryManyIsDoneInStretches) {

@@ -103,7 +103,7 @@ Result<TreeDiff::Step> TreeDiff::next() {
       roots_[i].clear();
     }
   }
-  if (waiting_ != nullptr) return Step(Wanted{*wanted_});
+  if (waiting_ != nullptr) return Step(Wanted{*wanted_, waiting_ == &sides_[0]});
   for (;;) {
     if (auto change = compare()) return Step(*std::move(change));
     auto& [a, b] = sides_;
@@ -113,7 +113,7 @@ Result<TreeDiff::Step> TreeDiff::next() {
     }
     waiting_ = &to_open();
     wanted_ = waiting_->pages.front().frame;
-    return Step(Wanted{*wanted_});
+    return Step(Wanted{*wanted_, waiting_ == &sides_[0]});
   }
 }
 

@@ -39,6 +39,7 @@ class TreeDiff {
 
   struct Wanted {
     FrameRef frame;
+    bool before = false;  ///< of the old revision
   };
   struct Done {};
   using Step = std::variant<Wanted, Change, Done>;

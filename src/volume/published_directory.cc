@@ -133,7 +133,8 @@ void PublishedDirectory::show(const Window& window, std::uint64_t position, cons
   }
   done({});
   // What the kernel keeps of the answer belongs to a revision that it was told to forget already.
-  if (!hold) core_->notifier.post({{}, {id()}});
+  const bool outdated = !hold && core_->current.get()->switches() > revision_->switches();
+  if (outdated) core_->notifier.post({{}, {id()}});
 }
 
 }  // namespace lazyvol::volume

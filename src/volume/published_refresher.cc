@@ -5,11 +5,18 @@
 #include <variant>
 
 #include "base/log.h"
+#include "volume/published_directory.h"
+#include "volume/published_names.h"
 
 namespace lazyvol::volume {
 namespace {
 
 constexpr std::chrono::milliseconds kTryAgain{1'000};
+
+/// What asking again will not bring back.
+bool is_lost(Code code) {
+  return code == Code::io_error || code == Code::corrupt;
+}
 
 /// As far as anybody sees.
 bool same_node(const catalog::Entry& a, const catalog::Entry& b) {
@@ -169,7 +176,7 @@ void PublishedRefresher::step(const std::shared_ptr<Pass>& pass) {
     if (!next.ok()) return page_failed(pass, next.error());
     if (const auto* wanted = std::get_if<catalog::TreeDiff::Wanted>(&*next)) {
       const auto page = core_->fetcher->frames().at_hand(wanted->frame, fetch::FrameUse::page);
-      if (!page) return bring(pass, wanted->frame);
+      if (!page) return bring(pass, *wanted);
       if (auto status = pass->diff.supply(*page); !status.ok()) {
         return page_failed(pass, status.error());
       }
@@ -193,21 +200,55 @@ void PublishedRefresher::step(const std::shared_ptr<Pass>& pass) {
 }
 
 /// Fetches a page, and those that will be wanted soon along with it.
-void PublishedRefresher::bring(const std::shared_ptr<Pass>& pass, const catalog::FrameRef& frame) {
+void PublishedRefresher::bring(const std::shared_ptr<Pass>& pass,
+                               const catalog::TreeDiff::Wanted& wanted) {
   auto& frames = core_->fetcher->frames();
   if (auto soon = pass->diff.upcoming(kPagesAtOnce); soon.size() > 1) {
     frames.want(std::move(soon), fetch::FrameUse::page, context(), nullptr);
   }
-  frames.get(frame, fetch::FrameUse::page, context(),
-             [self = shared_from_this(), pass](Result<fetch::FrameBytes> page) {
-               self->on_worker([self, pass, page = std::move(page)] {
-                 if (!page.ok()) return self->page_failed(pass, page.error());
-                 if (auto status = pass->diff.supply(**page); !status.ok()) {
-                   return self->page_failed(pass, status.error());
-                 }
-                 self->step(pass);
-               });
-             });
+  frames.get(
+      wanted.frame, fetch::FrameUse::page, context(),
+      [self = shared_from_this(), pass, old = wanted.before](Result<fetch::FrameBytes> page) {
+        self->on_worker([self, pass, old, page = std::move(page)] {
+          if (!page.ok() && old && is_lost(page.error().code) && !pass->switched) {
+            return self->switch_uncompared(pass, page.error());
+          }
+          if (!page.ok()) return self->page_failed(pass, page.error());
+          if (auto status = pass->diff.supply(**page); !status.ok()) {
+            return self->page_failed(pass, status.error());
+          }
+          self->step(pass);
+        });
+      });
+}
+
+/// No origin has a page of the revision that is shown any more (gc, after a long time offline), so
+/// it cannot be compared. The kernel forgets all of it: a directory takes all below it along.
+void PublishedRefresher::switch_uncompared(const std::shared_ptr<Pass>& pass, const Error& why) {
+  base::log_warn("refresh: revision {} is lost, so {} is shown without a comparison: {}",
+                 pass->before->head().sequence, pass->after->head().sequence, why.message);
+  const auto root_of = [this](const std::shared_ptr<const Revision>& revision) {
+    const NodeId root = revision->in_catalog(kRootNode);
+    return std::make_shared<PublishedDirectory>(core_, revision, root, root);
+  };
+  const auto after = [self = shared_from_this(), pass](CollectedNames before,
+                                                       const CollectedNames& now) {
+    if (!now.status.ok()) return self->complete(Status(now.status).error());
+    pass->report = {0, now.names.size(), 0};
+    before.names.insert(before.names.end(), now.names.begin(), now.names.end());
+    std::sort(before.names.begin(), before.names.end());
+    before.names.erase(std::unique(before.names.begin(), before.names.end()), before.names.end());
+    pass->changes = {};
+    for (auto& name : before.names) pass->changes.entries.emplace_back(kRootNode, std::move(name));
+    pass->changes.nodes.push_back(kRootNode);
+    pass->finished = true;
+    self->on_worker([self, pass] { self->switch_over(pass); });
+  };
+  collect_names(root_of(pass->before), context(),
+                [self = shared_from_this(), pass, root_of, after](const CollectedNames& before) {
+                  collect_names(root_of(pass->after), self->context(),
+                                [before, after](const CollectedNames& now) { after(before, now); });
+                });
 }
 
 /// Before the switch a failure leaves all as it is. After it the kernel still has to be told the

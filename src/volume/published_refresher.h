@@ -69,7 +69,8 @@ class PublishedRefresher : public std::enable_shared_from_this<PublishedRefreshe
   void begin(PublishedHeads::Seen seen, std::shared_ptr<Activity::Token> token);
   void compare(const std::shared_ptr<Pass>& pass);
   void step(const std::shared_ptr<Pass>& pass);
-  void bring(const std::shared_ptr<Pass>& pass, const catalog::FrameRef& frame);
+  void bring(const std::shared_ptr<Pass>& pass, const catalog::TreeDiff::Wanted& wanted);
+  void switch_uncompared(const std::shared_ptr<Pass>& pass, const Error& why);
   void switch_over(const std::shared_ptr<Pass>& pass);
   void tell(const std::shared_ptr<Pass>& pass);
   void page_failed(const std::shared_ptr<Pass>& pass, const Error& error);

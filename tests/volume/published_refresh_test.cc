@@ -171,6 +171,30 @@ TEST_F(PublishedRefresh, ASubdirThatVanishesKeepsTheOldRevision) {
       << "both directories are the root of the mount";
 }
 
+TEST_F(PublishedRefresh, ARevisionThatIsLostIsLeftWithoutAComparison) {
+  publish_some();
+  const auto lost = origin_.packs(true);
+  open();
+  ASSERT_EQ(names(kRootNode).size(), 4U);  // the pages of the root alone are here
+  for (int i = 0; i < 400; ++i) origin_.put("d/file" + std::to_string(i), "new bytes");
+  origin_.put("fresh", "x");
+  origin_.publish();
+  const auto kept = origin_.packs(true);
+  for (const auto& pack : lost) {
+    if (std::find(kept.begin(), kept.end(), pack) == kept.end()) std::filesystem::remove(pack);
+  }
+  const auto report = stack().refresh();
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  settle();
+  EXPECT_EQ(content("d/file7"), "new bytes");
+  EXPECT_EQ(told_nodes(), std::vector<NodeId>{kRootNode});
+  EXPECT_EQ(told_entries(), (Entries{{kRootNode, "d"},
+                                     {kRootNode, "fresh"},
+                                     {kRootNode, "gone"},
+                                     {kRootNode, "kept"},
+                                     {kRootNode, "top"}}));
+}
+
 TEST_F(PublishedRefresh, AHugeDifferenceIsToldPartByPart) {
   constexpr std::size_t kNames = volume::PublishedRefresher::kMaxCollected + 5'000;
   origin_.head().chunking = {15, 14};

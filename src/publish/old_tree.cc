@@ -43,11 +43,11 @@ Status for_each_pack(const catalog::Content& content, catalog::PageReader& reade
   return state.put_packs_of_map(map->map.hash, list);
 }
 
-Result<OldTree> OldTree::load(catalog::PageReader& reader, const catalog::Page& root,
-                              const PackSet& present, State& state, FileRows& rows,
-                              Progress& progress) {
+Result<OldTree> OldTree::load(catalog::PageReader& reader, catalog::PageReader& frames,
+                              const catalog::Page& root, const PackSet& present, State& state,
+                              FileRows& rows, Progress& progress) {
   OldTree tree;
-  Learner learner(reader, state, progress);
+  Learner learner(frames, state, progress);
   std::vector<FileRow> learned;
   std::vector<bool> seen(rows.size());
   const auto visit = [&](const catalog::Entry& entry) -> Status {

@@ -42,9 +42,10 @@ class OldTree {
   /// Files that need a pack which is not among `present` lose their stamps and fingerprints in
   /// `rows`, so that they are read and stored anew. Errors: those of reader and state; corrupt;
   /// cancelled.
-  static Result<OldTree> load(catalog::PageReader& reader, const catalog::Page& root,
-                              const PackSet& present, State& state, FileRows& rows,
-                              Progress& progress);
+  /// `frames` reads what is learned: frames of up to catalog::kMaxFrameRaw, so it should keep few.
+  static Result<OldTree> load(catalog::PageReader& reader, catalog::PageReader& frames,
+                              const catalog::Page& root, const PackSet& present, State& state,
+                              FileRows& rows, Progress& progress);
 
   /// The names in a directory, in order.
   std::span<const Name> in(NodeId directory) const;

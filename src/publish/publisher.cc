@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "catalog/head_check.h"
 #include "publish/bundler.h"
 #include "publish/file_rows.h"
@@ -47,6 +48,11 @@ catalog::VolumeUuid random_uuid() {
   return uuid;
 }
 
+constexpr unsigned kMaxThreads = 256;
+constexpr std::chrono::hours kMaxExpiry{24 * 366 * 100};
+// Frames may be long, and those that are read again lie side by side.
+constexpr std::size_t kFramesKept = 8;
+
 class Publication {
  public:
   Publication(const Limits& limits, Store& store, const PublishOptions& options,
@@ -55,9 +61,11 @@ class Publication {
         store_(store),
         options_(options),
         progress_(tell, std::move(stop)),
-        threads_(options.threads != 0 ? options.threads
-                                      : std::max(1U, std::thread::hardware_concurrency())),
+        threads_(
+            std::clamp(options.threads != 0 ? options.threads : std::thread::hardware_concurrency(),
+                       1U, kMaxThreads)),
         pages_(store),
+        frames_(store, kFramesKept),
         page_packs_(store, limits, threads_, progress_) {}
 
   Result<PublishReport> run() {
@@ -77,6 +85,9 @@ class Publication {
     for (const std::string& tag : options_.tags) {
       const auto path = tag_path(tag);
       if (!path.ok()) return path.error();
+    }
+    if (options_.expires_in.count() < 0 || options_.expires_in > kMaxExpiry) {
+      return Error{Code::invalid_argument, "a head expires after a hundred years at most"};
     }
     if (options_.level < 1 || options_.level > 19) {
       return Error{Code::invalid_argument, "zstd has levels from 1 to 19"};
@@ -126,7 +137,8 @@ class Publication {
     LAZYVOL_TRY_ASSIGN(pack_sizes_, list_packs(store_));
     PackSet present;
     for (const auto& [pack, size] : pack_sizes_) present.insert(pack);
-    LAZYVOL_TRY_ASSIGN(old_, OldTree::load(pages_, names, present, *state_, *rows_, progress_));
+    LAZYVOL_TRY_ASSIGN(old_,
+                       OldTree::load(pages_, frames_, names, present, *state_, *rows_, progress_));
     state_->trust(old_.packs(), present);
     match_ = match_tree(scan_->tree, old_, *rows_);
     const auto& nodes = scan_->tree.nodes;
@@ -249,7 +261,10 @@ class Publication {
     report_.sequence = now.document.head.sequence;
     LAZYVOL_TRY_ASSIGN(const std::uint64_t tags, put_tags(store_, options_.tags, now.text));
     report_.objects_written += tags;
-    LAZYVOL_TRY(remember(now));
+    // The revision stands; what is not remembered is learned again the next time.
+    if (const Status status = remember(now); !status.ok()) {
+      base::log_warn("{}", status.error().message);
+    }
     progress_.enter(PublishProgress::Phase::finishing);
     return std::move(report_);
   }
@@ -274,7 +289,7 @@ class Publication {
   const PublishOptions& options_;
   Progress progress_;
   const unsigned threads_;
-  StorePages pages_;
+  StorePages pages_, frames_;
   PagePacks page_packs_;
 
   std::unique_ptr<State> state_;

@@ -310,8 +310,8 @@ class GcRounds {
     }
     for (const auto& [path, object] : store_.objects) {
       if (!path.starts_with("packs/") || object.mtime_ns > store_.now_ns - 24 * kHour) continue;
-      const bool used = std::any_of(live.begin(), live.end(), [&](const auto& one) {
-        return catalog::pack_path(one.first) == path;
+      const bool used = std::any_of(live.begin(), live.end(), [&wanted = path](const auto& one) {
+        return catalog::pack_path(one.first) == wanted;
       });
       ASSERT_TRUE(used) << path;
     }

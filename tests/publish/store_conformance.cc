@@ -213,6 +213,37 @@ TEST_P(StoreConformance, NoReplacementIsLost) {
   EXPECT_EQ(get("lazyvol-head"), std::to_string(kThreads * kRounds)) << refused << " refused";
 }
 
+TEST_P(StoreConformance, OnlyWhatIsOldIsRemovedAsOld) {
+  put("packs/00/a", {"x"});
+  const std::int64_t written = (*store_->stat("packs/00/a"))->mtime_ns;
+  EXPECT_FALSE(*store_->remove_older("packs/00/a", written - 1));
+  EXPECT_EQ(get("packs/00/a"), "x");
+  EXPECT_TRUE(*store_->remove_older("packs/00/a", written));
+  EXPECT_FALSE(store_->stat("packs/00/a")->has_value());
+  EXPECT_TRUE(*store_->remove_older("packs/00/a", written)) << "not being there is success";
+  EXPECT_EQ(paths(""), std::vector<std::string>());
+}
+
+TEST_P(StoreConformance, WhatIsWrittenAgainCountsAsNew) {
+  put("packs/00/a", {"x"});
+  const std::int64_t written = (*store_->stat("packs/00/a"))->mtime_ns;
+  while ((*store_->stat("packs/00/a"))->mtime_ns == written) put("packs/00/a", {"x"});
+  EXPECT_FALSE(*store_->remove_older("packs/00/a", written));
+}
+
+TEST_P(StoreConformance, NobodyReplacesWhileTheStoreIsHeld) {
+  const auto other = place_->open();
+  {
+    const auto lock = store_->lock();
+    ASSERT_TRUE(lock.ok()) << lock.error().message;
+    const auto second = other->lock();
+    ASSERT_FALSE(second.ok());
+    EXPECT_EQ(second.error().code, Code::busy);
+  }
+  EXPECT_TRUE(other->lock().ok());
+  EXPECT_TRUE(other->replace("lazyvol-head", std::nullopt, "x").ok());
+}
+
 TEST_P(StoreConformance, ManyMayWriteTheSameObject) {
   const std::string bytes = lazyvol::testing::noise(200'000, 2);
   std::vector<std::thread> threads;

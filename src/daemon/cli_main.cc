@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "daemon/cli.h"
 #include "base/log.h"
+#include "daemon/cli.h"
 #include "daemon/cli_commands.h"
 #include "daemon/cli_parse.h"
 #include "model/options.h"

@@ -11,6 +11,7 @@
 #include "net/xml_reader.h"
 #include "source/http_date.h"
 #include "source/http_site.h"
+#include "source/paths.h"
 #include "source/s3_error.h"
 #include "source/s3_listing.h"
 
@@ -52,7 +53,7 @@ bool is_refusal(const Error& error) {
 
 Error taken(const source::S3Site& site, const std::string& key) {
   return {Code::busy, fmt::format("{}: '{}' was changed by somebody else meanwhile",
-                                  site.address().display(), key)};
+                                  site.address().display(), source::printable(key))};
 }
 
 }  // namespace
@@ -134,7 +135,7 @@ Status S3Objects::touch(const std::string& key, std::string_view cache) const {
     auto answer = requests_.send_once(request, kMaxAnswer);
     Status status;
     if (answer.ok()) {
-      status = source::read_s3_late_refusal(answer->bytes, "copying " + key);
+      status = source::read_s3_late_refusal(answer->bytes, "copying " + source::printable(key));
     } else {
       status = std::move(answer).error();
     }

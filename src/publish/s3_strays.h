@@ -2,30 +2,13 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
-#include <optional>
+#include <cstddef>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "lazyvol/error.h"
 #include "publish/s3_objects.h"
 
 namespace lazyvol::publish {
-
-/// One page of ListMultipartUploads.
-struct S3UploadsPage {
-  struct Upload {
-    std::string key, id;
-    std::optional<std::int64_t> begun_s;  ///< Unix seconds
-  };
-  std::vector<Upload> uploads;
-  std::string next_key, next_id;  ///< where the next page begins; empty on the last one
-};
-
-/// Errors: corrupt (something else, cut short, a row without key or id). Pure; the bytes are
-/// untrusted.
-Result<S3UploadsPage> parse_s3_uploads(std::string_view document);
 
 /// Aborts the uploads of keys that begin with `prefix` which began longer than `age` ago, by the
 /// service's clock; gives their number. Errors: those of the requests.

@@ -9,6 +9,7 @@
 #include "base/locked.h"
 #include "net/sigv4.h"
 #include "net/xml_reader.h"
+#include "source/paths.h"
 #include "source/s3_error.h"
 
 namespace lazyvol::publish {
@@ -63,7 +64,8 @@ class Upload {
       auto answer = objects_.requests().send_once(request, kMaxAnswer);
       Status status;
       if (answer.ok()) {
-        status = source::read_s3_late_refusal(answer->bytes, "completing " + key_);
+        status =
+            source::read_s3_late_refusal(answer->bytes, "completing " + source::printable(key_));
       } else {
         status = std::move(answer).error();
       }

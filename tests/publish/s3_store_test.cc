@@ -10,8 +10,8 @@
 #include "publish/network.h"
 #include "publish/s3_lease.h"
 #include "publish/s3_objects.h"
-#include "publish/s3_strays.h"
 #include "publish/s3_upload.h"
+#include "publish/s3_uploads_page.h"
 #include "publish/store_conformance.h"
 #include "source/s3_bucket.h"
 #include "source/s3_support.h"
@@ -72,7 +72,9 @@ class Behind {
   }
   ~Behind() { site_->keys().close(); }
 
-  S3Objects objects() const { return S3Objects(S3Requests(site_, seconds(60), 10, {})); }
+  S3Objects objects(std::uint32_t retries = 10) const {
+    return S3Objects(S3Requests(site_, seconds(60), retries, {}));
+  }
   std::string key(const std::string& path) const { return site_->address().key_of(path); }
   std::string etag(const std::string& path) const {
     const auto object = objects().head(key(path));
@@ -180,6 +182,17 @@ TEST_F(S3StoreTest, CachesAreToldWhatStays) {
     EXPECT_EQ(behind_.field(head, "cache-control"), "public, max-age=0, must-revalidate");
   }
   EXPECT_EQ(behind_.field("revisions/1", "cache-control"), "public, max-age=3600");
+}
+
+TEST_F(S3StoreTest, WhatIsDamagedOnItsWayIsRefused) {
+  const auto damaged = std::make_shared<net::Payload>();
+  damaged->bytes = "what was sent";
+  (void)hashed(damaged);
+  damaged->bytes = "what arrived.";
+  const Status put = behind_.objects(0).put(behind_.key("packs/00/x"), damaged, "no-store");
+  ASSERT_FALSE(put.ok());
+  EXPECT_EQ(put.error().code, Code::io_error) << put.error().message;
+  EXPECT_FALSE((*behind_.objects().head(behind_.key("packs/00/x"))).has_value());
 }
 
 TEST_F(S3StoreTest, AStoppedUploadIsAborted) {

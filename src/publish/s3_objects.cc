@@ -75,6 +75,11 @@ Result<S3Content> S3Objects::get(const std::string& key, std::uint64_t offset,
   // There was no condition, so this is 416: the range begins past the end.
   if (!answer.ok() && answer.error().code == Code::stale) return S3Content();
   if (!answer.ok()) return std::move(answer).error();
+  constexpr int kPartial = 206;
+  if (offset > 0 && answer->head.status != kPartial) {
+    return Error{Code::unsupported,
+                 site().address().display() + ": the service gives no parts of objects"};
+  }
   return S3Content{describe(answer->head), std::move(answer->bytes)};
 }
 

@@ -208,7 +208,7 @@ class S3Store final : public Store {
     return Error{Code::name_too_long, display_ + "/" + path + ": longer than any S3 key"};
   }
 
-  /// Asked once: what a service can do stays.
+  /// Asked once, with everybody else waiting: what a service can do stays.
   Result<bool> conditions() {
     const auto known = conditions_.lock();
     if (!known->has_value()) {

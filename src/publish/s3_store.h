@@ -33,8 +33,8 @@ inline constexpr std::uint64_t kMaxS3Object = 256U << 20;
 
 /// The store at `url`, whose scheme is s3. Looks whether the bucket can be listed and written to,
 /// and whether conditions are honoured (if not, that is logged); aborts uploads that a killed
-/// publisher left. Thread rule: as Store. Errors: as S3Site::make(); not_found (no such bucket),
-/// access_denied, unreachable, ….
+/// publisher left. A lock must end before its store. Thread rule: as Store. Errors: as
+/// S3Site::make(); not_found (no such bucket), access_denied, unreachable, ….
 Result<std::unique_ptr<Store>> make_s3_store(const model::SourceUrl& url,
                                              const model::MountOptions& options,
                                              S3StoreTuning tuning = {});

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Cold reads and walks of one kind of source: lazyvol beside its peers, in one run, through one relay.
 
-  sources.py --build DIR --source sftp|s3 [--size MIB] [--files N] [--read N] [--rounds N] [--delay MS]
+  sources.py --build DIR --source sftp|s3|git [--size MIB] [--files N] [--read N] [--rounds N] [--delay MS]
              [--options OPT,…] [--only NAME,…] [--jobs large,find,cat]
 
 A large file is read whole, a tree of small files is walked by find, and a part of it is read by cat, each on a fresh
-mount. The relay delays every segment by MS each way. Peers run as they come and tuned ("sshfs x8", "rclone +"); the
-best of each is compared. s3 needs rclone to put the files into the bucket.
+mount; the time is from the command to mount to the last byte. The relay delays every segment by MS each way. Peers
+run as they come and tuned ("sshfs x8", "rclone +"); the best of each is compared. The peer of git is a shallow clone.
+s3 needs rclone to put the files into the bucket.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/support"))
-from mounted import Mounted, ServedS3, ServedSftp, drop_page_cache  # noqa: E402
+from mounted import Mounted, ServedGit, ServedS3, ServedSftp, drop_page_cache  # noqa: E402
 
 
 class Peer:
@@ -142,14 +143,54 @@ class S3:
         self.server.__exit__()
 
 
-SOURCES = {"sftp": Sftp, "s3": S3}
+class Clone:
+    """A shallow clone, as the other way to the files of a repository."""
+
+    def __init__(self, url):
+        self.base = Path(tempfile.mkdtemp(prefix="clone-"))
+        subprocess.run(["git", "clone", "-q", "--depth", "1", url, str(self.base / "clone")], check=True)
+
+    def __enter__(self):
+        return self.base / "clone"
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.base)
 
 
-def timed(words, folder):
+class Git:
+    peers = {"git clone": []}
+
+    def __init__(self, arguments, root):
+        self.arguments = arguments
+        git = ["git", "-C", str(root), "-c", "user.name=bench", "-c", "user.email=bench@localhost"]
+        for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "files"]):
+            subprocess.run(git + words, check=True)
+        served = root.parent / "served"
+        bare = served / "repo.git"
+        subprocess.run(["git", "clone", "-q", "--bare", str(root), str(bare)], check=True)
+        for name in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
+            subprocess.run(["git", "-C", str(bare), "config", name, "true"], check=True)
+        self.server = ServedGit(arguments.build, served)
+        self.server.ask(f"delay {arguments.delay}")
+
+    def way(self, name):
+        url = self.server.relay_url
+        return Ours(self.arguments.build, "git+" + url, self.arguments.options) if name == "lazyvol" else Clone(url)
+
+    def close(self):
+        self.server.__exit__()
+
+
+SOURCES = {"sftp": Sftp, "s3": S3, "git": Git}
+
+
+def timed(way, words):
+    """Seconds from the beginning of a mount to the end of a command in it."""
     drop_page_cache()
     start = time.monotonic()
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd=folder)
-    return time.monotonic() - start
+    with way() as folder:
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        return time.monotonic() - start
 
 
 def make_tree(root, size, files):
@@ -169,7 +210,7 @@ def report(what, results, unit):
     for name, value in medians.items():
         spread = f"{min(results[name]):.2f}..{max(results[name]):.2f}"
         print(f"  {name:10} {value:8.2f} s  ({spread})  {unit[0] / value:9.0f} {unit[1]}")
-    for peer in sorted({name.split()[0] for name in medians} - {"lazyvol"}):
+    for peer in sorted({name.split(" ")[0] for name in medians} - {"lazyvol"}):
         times = [value for name, value in medians.items() if name.startswith(peer)]
         if times and "lazyvol" in medians:
             print(f"  lazyvol is {min(times) / medians['lazyvol']:.1f} times as fast as {peer}")
@@ -215,8 +256,7 @@ def main():
                 results = {name: [] for name in names}
                 for _ in range(arguments.rounds):
                     for name in names:
-                        with source.way(name) as point:
-                            results[name].append(timed(words, point))
+                        results[name].append(timed(lambda: source.way(name), words))
                 report(f"{arguments.source}: {what} at {2 * arguments.delay} ms round trip", results, unit)
         finally:
             source.close()

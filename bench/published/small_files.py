@@ -146,7 +146,7 @@ def main():
     parser.add_argument("--files", type=int, default=20_000)
     parser.add_argument("--delay", type=int, default=10, help="ms each way")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peers-files", type=int, default=400, help="files that rclone reads")
+    parser.add_argument("--peers-files", type=int, default=400, help="files that are read where each costs round trips")
     arguments = parser.parse_args()
     lazyvol = str(Path(arguments.build) / "tools/lazyvol")
     base = Path(tempfile.mkdtemp(prefix="lazyvol-bench-"))
@@ -171,7 +171,8 @@ def main():
             floor = Way("curl tar.zst", curl_way(url + "tree.tar.zst"))
             ways = [floor,
                     Way("lazyvol published", lazyvol_way(arguments, url + "volume/", "", arguments.files, expected)),
-                    Way("lazyvol plain web", lazyvol_way(arguments, url + "tree/", "", arguments.files, expected))]
+                    Way("lazyvol plain web" + ("*" if share < 1 else ""),
+                        lazyvol_way(arguments, url + "part/", "", part * 200, size_of(part_tree)), share)]
             if shutil.which("casync"):
                 subprocess.run(["casync", "make", f"--store={served}/casync.castr", f"{served}/tree.caidx", str(tree)],
                                check=True, stdout=subprocess.DEVNULL)

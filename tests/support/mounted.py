@@ -79,6 +79,23 @@ class ServedS3:
         Served.__exit__(self)
 
 
+class ServedGit:
+    """git-http-backend over ROOT/repo.git, and a relay in front of it."""
+
+    def __init__(self, build, root):
+        self.process = subprocess.Popen([str(Path(build) / "tests/support/serve_git"), str(root)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.url, self.relay_url = self.process.stdout.readline().split()
+
+    ask = Served.ask
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        Served.__exit__(self)
+
+
 class Mounted:
     """One daemon with a cache directory of its own, and mounts over it."""
 

@@ -27,8 +27,6 @@ constexpr std::string_view kHead = "lazyvol-head", kObjects = "objects/", kPacks
 constexpr std::size_t kReaders = 2;
 // A stat() of the head that found another one is followed by a read() of it.
 constexpr std::chrono::seconds kJustLooked(5);
-// Looking for a commit may include compiling it, when nothing moves that could be measured.
-constexpr auto kBusy = steady_clock::duration::max();
 
 /// Shows a read of a scratch file as one of the object.
 class ObjectSink final : public ReadSink {
@@ -92,7 +90,10 @@ class GitOriginImpl final : public GitOrigin {
 
   std::string volume_name() const override { return parts_.name; }
   SourceTraits traits() const override {
-    return {.scheme = "git", .display = display_, .network = true, .snapshot = true};
+    SourceTraits traits;
+    traits.scheme = "git";
+    traits.display = display_;
+    return traits;
   }
 
   void list(std::string, std::string, RequestContext, ListDone done) override {

@@ -41,7 +41,7 @@ void remove_leftovers(const fs::path& directory) {
   for (const fs::path& path : leftovers) fs::remove_all(path, failure);
 }
 
-std::string quoted(std::string_view text) {
+std::string config_word(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out.push_back('\\');
@@ -109,8 +109,8 @@ Status Repository::write_config() const {
   std::string text = "[core]\n\trepositoryformatversion = 1\n\tbare = true\n";
   if (object_format_ != "sha1") text += "[extensions]\n\tobjectFormat = " + object_format_ + "\n";
   for (std::size_t number = 0; number < urls_.size(); ++number) {
-    text += "[remote " + quoted(remote_name(static_cast<std::uint16_t>(number))) +
-            "]\n\turl = " + quoted(urls_[number]) +
+    text += "[remote " + config_word(remote_name(static_cast<std::uint16_t>(number))) +
+            "]\n\turl = " + config_word(urls_[number]) +
             "\n\tpromisor = true\n\tpartialCloneFilter = blob:none\n";
   }
   return replace_file(directory_ / "config", text, 0600);

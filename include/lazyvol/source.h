@@ -82,12 +82,12 @@ struct ReadRequest {
   std::uint64_t length = 0;  ///< > 0
 };
 
-/// What a source can do, for policies and for `lazyvol status`.
+/// What a source is, for messages and for `lazyvol status`.
 struct SourceTraits {
-  std::string scheme;     ///< "http", "dir", …
-  std::string display;    ///< the source without any credential
-  bool network = true;    ///< false when a read costs no round trip
-  bool snapshot = false;  ///< atomic revisions instead of file-by-file change
+  std::string scheme;   ///< "http", "dir", …
+  std::string display;  ///< the source without any credential
+  /// What the origin tells and can do, each in a word or two: "modes", "conditional reads", …
+  std::vector<std::string> capabilities = {};
 };
 
 class Source {
@@ -111,6 +111,10 @@ class Source {
   /// Reads part of a file. One attempt, no retry. `sink` is kept until its on_done has returned.
   virtual std::shared_ptr<Transfer> read(ReadRequest request, std::shared_ptr<ReadSink> sink,
                                          RequestContext ctx) = 0;
+
+  /// Says that these files are likely to be asked for soon, by stat() or read(). A source that has
+  /// many things at the price of one takes them along with what is asked for next; most do nothing.
+  virtual void expect([[maybe_unused]] std::vector<std::string> paths) {}
 };
 
 }  // namespace lazyvol

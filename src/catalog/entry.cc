@@ -58,6 +58,9 @@ Status check_content(const Entry& entry) {
   } else if (const auto* map = std::get_if<MapContent>(&entry.content)) {
     LAZYVOL_TRY(check_frame_ref(map->map));
     if (entry.size == 0) return wrong("a file map and no bytes");
+  } else if (const auto* object = std::get_if<ObjectContent>(&entry.content)) {
+    if (!valid_object_name(object->name)) return wrong("an object of an impossible name");
+    if (entry.size > INT64_MAX && entry.size != kUnknownSize) return wrong("an impossible size");
   } else if (entry.type == NodeType::file && entry.size != 0) {
     return wrong("bytes and no content");
   }
@@ -90,6 +93,14 @@ Status check_type(const Entry& entry) {
 
 }  // namespace
 
+bool valid_object_name(std::string_view name) noexcept {
+  return !name.empty() && name.size() <= kMaxObjectName && name.front() != '.' &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '_' || c == '.';
+         });
+}
+
 Status check_entry(const Entry& entry) {
   if (!valid_name(entry.name)) return wrong("a name that no directory can hold");
   if (entry.directory == 0) return wrong("no directory");
@@ -119,6 +130,9 @@ model::ContentKey content_key(const Entry& file) {
     list.raw(map->map.hash.view());
     list.little(map->map.raw, 4);
     list.little(file.size, 8);
+  } else if (const auto* object = std::get_if<ObjectContent>(&file.content)) {
+    list.raw("lazyvol object");
+    list.raw(object->name);
   } else {
     list.raw("lazyvol nothing");
   }

@@ -24,6 +24,9 @@ inline constexpr std::size_t kMaxPieces = 24;
 /// The most bytes of extended attributes, with 4 for each name and value.
 inline constexpr std::size_t kMaxXattrBytes = 16 * 1024;
 inline constexpr std::size_t kMaxXattrs = 256;
+inline constexpr std::size_t kMaxObjectName = 120;
+/// The size of a file of ObjectContent whose object nobody has measured yet.
+inline constexpr std::uint64_t kUnknownSize = UINT64_MAX;
 
 /// Bytes `offset` … `offset + length` of a frame, decompressed.
 struct Piece {
@@ -46,8 +49,16 @@ struct MapContent {
   FrameRef map;
   bool operator==(const MapContent&) const = default;
 };
+/// The bytes are an object that the catalog's maker can get by this name, and that no frame holds:
+/// a git blob. Only in catalogs that were made on this node; a published volume has none. A name
+/// says which bytes, wherever it is used: equal names are equal bytes.
+struct ObjectContent {
+  std::string name;  ///< 1 … kMaxObjectName letters, digits, '-', '_', '.'; does not begin with '.'
+  bool operator==(const ObjectContent&) const = default;
+};
 /// monostate: no content, as directories, symbolic links and empty files have it.
-using Content = std::variant<std::monostate, InlineContent, PieceContent, MapContent>;
+using Content =
+    std::variant<std::monostate, InlineContent, PieceContent, MapContent, ObjectContent>;
 
 struct Xattr {
   std::string name, value;
@@ -65,7 +76,9 @@ struct Entry {
   std::uint32_t mode = 0;  ///< permission bits, at most 07777
   std::uint32_t uid = 0, gid = 0;
   std::uint32_t nlink = 1;
-  std::uint64_t size = 0;  ///< of the content; of a link its target's length; 0 for a directory
+  /// Of the content (kUnknownSize is possible for ObjectContent alone); of a link its target's
+  /// length; 0 for a directory.
+  std::uint64_t size = 0;
   std::int64_t mtime_ns = 0;
   std::string symlink_target;  ///< 1 … kMaxPath bytes, without NUL; for symbolic links only
   std::vector<Xattr> xattrs;   ///< by strictly rising name
@@ -77,11 +90,15 @@ struct Entry {
 /// wrong.
 Status check_entry(const Entry& entry);
 
+/// Whether an object can have this name.
+bool valid_object_name(std::string_view name) noexcept;
+
 /// The identity of a file's bytes, for the block cache: 128 bits of SHA-256 over the frames'
 /// hashes, offsets and lengths (not over where the frames lie). A cache serves volumes of several
 /// publishers, who must not be able to make their bytes collide with another's: hence no XXH3, and
 /// hence the raw lengths (the same stored bytes, taken for uncompressed, are other bytes) and the
-/// size beside a map (which may say something else). docs/format.md, "Content keys".
+/// size beside a map (which may say something else). An object's is made of its name alone.
+/// docs/format.md, "Content keys".
 model::ContentKey content_key(const Entry& file);
 
 }  // namespace lazyvol::catalog

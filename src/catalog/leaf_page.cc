@@ -37,8 +37,9 @@ struct LeafPage::Class {
 // The extra bytes of a row, taken apart.
 struct LeafPage::Extra {
   std::string_view xattrs;   ///< as they are stored
-  std::string_view payload;  ///< target, inline bytes
-  std::uint64_t map_frame = 0, map_size = 0;
+  std::string_view payload;  ///< target, inline bytes, name of an object
+  std::uint64_t map_frame = 0;
+  std::uint64_t size = 0;  ///< of a file with a map or an object
 };
 
 Result<LeafPage> LeafPage::open(std::string_view page) {
@@ -167,8 +168,10 @@ LeafPage::Class LeafPage::class_of(std::size_t row) const {
   if (number >= class_flags_.size()) return {};
   const std::uint64_t flags = class_flags_.number(number), mode = class_modes_.number(number);
   const std::uint64_t uid = class_uids_.number(number), gid = class_gids_.number(number);
-  if (flags > kAllFlags || (flags & kTypeMask) == 0 || mode > 07777 || uid > UINT32_MAX ||
-      gid > UINT32_MAX) {
+  const bool one_content =
+      (flags & kObjectContent) == 0 || (flags & kContentMask) == kObjectContent;
+  if (flags > kAllFlags || (flags & kTypeMask) == 0 || !one_content || mode > 07777 ||
+      uid > UINT32_MAX || gid > UINT32_MAX) {
     return {};
   }
   return {static_cast<std::uint8_t>(flags), static_cast<std::uint32_t>(mode),
@@ -186,8 +189,10 @@ Result<LeafPage::Extra> LeafPage::extra(std::size_t row, const Class& kind) cons
   }
   if (kind.content() == kMapContent) {
     result.map_frame = in.number();
-    result.map_size = in.number();
+    result.size = in.number();
   } else {
+    // kUnknownSize is the number before 0.
+    if (kind.content() == kObjectContent) result.size = in.number() - 1;
     result.payload = in.rest();
   }
   if (in.failed() || !in.at_end()) return damaged_page("extra");
@@ -224,10 +229,10 @@ Result<std::vector<Piece>> LeafPage::pieces(std::size_t row) const {
 Result<std::uint64_t> LeafPage::size(std::size_t row, const Class& kind) const {
   if (kind.type() == NodeType::directory) return std::uint64_t{0};
   if (kind.content() != kPieceContent) {
-    const bool plain = kind.content() != kMapContent && (kind.flags & kXattrs) == 0;
-    if (plain) return extras_.length(row);
+    const bool stored = kind.content() == kMapContent || kind.content() == kObjectContent;
+    if (!stored && (kind.flags & kXattrs) == 0) return extras_.length(row);
     LAZYVOL_TRY_ASSIGN(const Extra more, extra(row, kind));
-    return kind.content() == kMapContent ? more.map_size : more.payload.size();
+    return stored ? more.size : more.payload.size();
   }
   std::uint64_t begin = piece_begins_.number(row / kRestart), sum = 0;
   for (std::size_t at = row / kRestart * kRestart; at < row; ++at) {
@@ -296,6 +301,9 @@ Result<Entry> LeafPage::fields(std::size_t row) const {
       entry.content = MapContent{map};
       break;
     }
+    case kObjectContent:
+      entry.content = ObjectContent{std::string(more.payload)};
+      break;
     default:
       entry.symlink_target = more.payload;
   }

@@ -12,7 +12,8 @@ using namespace leaf_format;
 using Numbers = std::vector<std::int64_t>;
 
 std::uint8_t flags_of(const Entry& entry) {
-  constexpr std::uint8_t kContents[] = {kNoContent, kInlineContent, kPieceContent, kMapContent};
+  constexpr std::uint8_t kContents[] = {kNoContent, kInlineContent, kPieceContent, kMapContent,
+                                        kObjectContent};
   return static_cast<std::uint8_t>(static_cast<std::uint8_t>(entry.type) |
                                    kContents[entry.content.index()] | (entry.alias ? kAlias : 0) |
                                    (entry.xattrs.empty() ? 0 : kXattrs));
@@ -128,6 +129,9 @@ class LeafEncoder {
     } else if (const auto* map = std::get_if<MapContent>(&entry.content)) {
       out.number(frames_.add(map->map));
       out.number(entry.size);
+    } else if (const auto* object = std::get_if<ObjectContent>(&entry.content)) {
+      out.number(entry.size == kUnknownSize ? 0 : entry.size + 1);
+      out.raw(object->name);
     } else {
       out.raw(entry.symlink_target);
     }

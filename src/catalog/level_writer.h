@@ -30,6 +30,9 @@ class NamesCodec {
     for (const Xattr& xattr : row.xattrs) sum += 4 + xattr.name.size() + xattr.value.size();
     if (const auto* bytes = std::get_if<InlineContent>(&row.content)) sum += bytes->bytes.size();
     if (const auto* map = std::get_if<MapContent>(&row.content)) sum += 8 + frame(map->map);
+    if (const auto* object = std::get_if<ObjectContent>(&row.content)) {
+      sum += 8 + object->name.size();
+    }
     if (const auto* list = std::get_if<PieceContent>(&row.content)) {
       for (const Piece& piece : list->pieces) sum += 8 + frame(piece.frame);
     }

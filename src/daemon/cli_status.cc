@@ -36,6 +36,16 @@ std::string age_of(std::uint64_t unix_seconds) {
   return fmt::format("{} s", age);
 }
 
+/// A list of texts, separated by commas.
+std::string words_of(const ControlJson& json, const char* name) {
+  std::string all;
+  for (const auto& word : json.value(name, ControlJson::array())) {
+    if (!word.is_string()) continue;
+    all += (all.empty() ? "" : ", ") + word.get<std::string>();
+  }
+  return all;
+}
+
 void print_published(std::ostream& out, const ControlJson& published) {
   const auto signer = json_text(published, "/signer");
   out << fmt::format("  revision  {}, {} old, {}{}\n", json_number(published, "/sequence"),
@@ -64,6 +74,9 @@ void print_mount(std::ostream& out, const ControlJson& mount) {
   out << json_text(mount, "/source") << " on " << json_text(mount, "/mountpoint") << "\n";
   if (const auto options = json_text(mount, "/options"); !options.empty()) {
     out << "  options   " << options << "\n";
+  }
+  if (const auto can = words_of(mount, "capabilities"); !can.empty()) {
+    out << fmt::format("  source    {}: {}\n", json_text(mount, "/scheme"), can);
   }
   if (mount.contains("published")) print_published(out, mount["published"]);
   out << fmt::format("  requests  {} from the kernel, {} errors, {} interrupted, {} waiting\n",

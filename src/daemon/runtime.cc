@@ -12,7 +12,7 @@
 namespace lazyvol::daemon {
 namespace {
 
-constexpr std::size_t kBlockingThreads = 8;
+constexpr std::size_t kBlockingThreads = 24;
 constexpr std::size_t kWorkThreads = 2;
 
 std::size_t disk_threads() {

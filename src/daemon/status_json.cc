@@ -71,6 +71,7 @@ Json mount_json(const MountStatus& m) {
             {"mountpoint", m.mountpoint},
             {"options", m.options},
             {"scheme", m.traits.scheme},
+            {"capabilities", m.traits.capabilities},
             {"age_seconds", m.age.count()},
             {"fuse",
              {{"requests", m.session.requests},

@@ -36,6 +36,9 @@ ExtentWalk::ExtentWalk(const catalog::Content& content, std::uint64_t size, std:
   } else if (const auto* map = std::get_if<catalog::MapContent>(&content)) {
     sum = size;
     if (begin_ < end_) ahead_.push_back({.frame = map->map, .begin = 0, .length = size});
+  } else if (std::holds_alternative<catalog::ObjectContent>(content)) {
+    status_ = damaged("bytes are an object, which a published volume does not have");
+    return;
   }
   if (sum != size) status_ = damaged("size is not that of its content");
 }

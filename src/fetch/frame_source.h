@@ -32,7 +32,7 @@ class FrameSource final : public Source, public std::enable_shared_from_this<Fra
   /// Makes a file readable under `validator` for as long as the answer is held.
   std::shared_ptr<const File> attach(const std::string& validator, const catalog::Entry& entry);
 
-  SourceTraits traits() const override { return {"published", display_, true, true}; }
+  SourceTraits traits() const override { return {"published", display_}; }
   void list(std::string path, std::string known_validator, RequestContext ctx,
             ListDone done) override;
   void stat(std::string path, RequestContext ctx, StatDone done) override;

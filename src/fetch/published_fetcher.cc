@@ -37,17 +37,42 @@ FetchEnvironment half(FetchEnvironment environment) {
   return environment;
 }
 
+/// Adds up what two engines did for one volume.
+FetchStats sum(FetchStats a, const FetchStats& b) {
+  a.reads += b.reads;
+  a.bytes_read += b.bytes_read;
+  a.hit_bytes += b.hit_bytes;
+  a.requests += b.requests;
+  a.bytes_fetched += b.bytes_fetched;
+  a.retries += b.retries;
+  a.failures += b.failures;
+  a.stale += b.stale;
+  a.cancelled += b.cancelled;
+  a.whole_fetches += b.whole_fetches;
+  a.readahead_bytes += b.readahead_bytes;
+  a.unstored_blocks += b.unstored_blocks;
+  a.in_flight_requests += b.in_flight_requests;
+  a.in_flight_bytes += b.in_flight_bytes;
+  a.waiting_reads += b.waiting_reads;
+  a.peak_bytes += b.peak_bytes;
+  return a;
+}
+
 class PublishedFetcherImpl final : public PublishedFetcher {
  public:
-  PublishedFetcherImpl(std::vector<std::shared_ptr<Source>> origins, FetchEnvironment environment,
+  PublishedFetcherImpl(std::vector<std::shared_ptr<Source>> origins,
+                       std::shared_ptr<Source> objects, FetchEnvironment environment,
                        FetchOptions options)
       : options_(options),
         cache_(environment.cache),
         source_display_(origins.front()->traits().display),
         store_(FrameStore::make(std::move(origins), half(environment), for_frames(options))),
         source_(std::make_shared<FrameSource>(store_, source_display_)),
-        engine_(std::make_shared<Engine>(source_, half(environment), for_long_files(options),
-                                         nullptr)) {}
+        engine_(
+            std::make_shared<Engine>(source_, half(environment), for_long_files(options), nullptr)),
+        objects_(objects == nullptr ? nullptr
+                                    : Fetcher::make(std::move(objects), half(environment), options,
+                                                    [](const ContentRef&) {})) {}
   ~PublishedFetcherImpl() override { stop(); }
 
   FrameStore& frames() override { return *store_; }
@@ -58,6 +83,12 @@ class PublishedFetcherImpl final : public PublishedFetcher {
     ref.key = catalog::content_key(file);
     ref.validator = ref.key.hex();
     ref.size = file.size;
+    const auto* object = std::get_if<catalog::ObjectContent>(&file.content);
+    if (object != nullptr && objects_ != nullptr) {
+      ref.path = object_path(*object);
+      ref.validator = object->name;
+      return objects_->open(std::move(ref));
+    }
     if (file.size >= kLongFile) {
       ref.attachment = source_->attach(ref.validator, file);
       return engine_->open(std::move(ref));
@@ -78,7 +109,8 @@ class PublishedFetcherImpl final : public PublishedFetcher {
   }
 
   std::uint64_t evict(const catalog::Entry& file) override {
-    if (file.size >= kLongFile) {
+    const bool is_object = std::holds_alternative<catalog::ObjectContent>(file.content);
+    if (is_object || file.size >= kLongFile) {
       return cache_->content(catalog::content_key(file), file.size)->evict();
     }
     std::uint64_t freed = 0;
@@ -102,12 +134,13 @@ class PublishedFetcherImpl final : public PublishedFetcher {
     stats.in_flight_requests = frames.in_flight_requests;
     stats.in_flight_bytes += frames.in_flight_bytes;
     stats.peak_bytes += frames.peak_bytes;
-    return stats;
+    return objects_ == nullptr ? stats : sum(stats, objects_->stats());
   }
 
   void stop() override {
     engine_->stop();  // while the frames that it waits for can still be cancelled
     store_->stop();
+    if (objects_ != nullptr) objects_->stop();
   }
 
  private:
@@ -117,16 +150,21 @@ class PublishedFetcherImpl final : public PublishedFetcher {
   const std::shared_ptr<FrameStore> store_;
   const std::shared_ptr<FrameSource> source_;
   const std::shared_ptr<Engine> engine_;
+  const std::shared_ptr<Fetcher> objects_;
   const std::shared_ptr<FrameContent::Registry> small_ = std::make_shared<FrameContent::Registry>();
 };
 
 }  // namespace
 
+std::string object_path(const catalog::ObjectContent& object) {
+  return "objects/" + object.name;
+}
+
 std::shared_ptr<PublishedFetcher> PublishedFetcher::make(
-    std::vector<std::shared_ptr<Source>> origins, FetchEnvironment environment,
-    FetchOptions options) {
-  return std::make_shared<PublishedFetcherImpl>(std::move(origins), std::move(environment),
-                                                options);
+    std::vector<std::shared_ptr<Source>> origins, std::shared_ptr<Source> objects,
+    FetchEnvironment environment, FetchOptions options) {
+  return std::make_shared<PublishedFetcherImpl>(std::move(origins), std::move(objects),
+                                                std::move(environment), options);
 }
 
 }  // namespace lazyvol::fetch

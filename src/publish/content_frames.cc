@@ -50,6 +50,9 @@ Status visit_content(Store& store, const catalog::Entry& entry, const ContentVis
   if (const auto* map = std::get_if<catalog::MapContent>(&entry.content)) {
     return visit_map(store, map->map, entry.size, std::nullopt, visit);
   }
+  if (std::holds_alternative<catalog::ObjectContent>(entry.content)) {
+    return Error{Code::corrupt, entry.name + ": its bytes are an object, which no frame holds"};
+  }
   return {};
 }
 

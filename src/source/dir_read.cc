@@ -21,20 +21,20 @@ Error changed(const std::string& path) {
 
 DirRead::DirRead(std::shared_ptr<const DirRoot> root, ReadRequest request,
                  std::shared_ptr<ReadSink> sink, const RequestContext& ctx, base::TimerQueue& timer,
-                 base::Workers& workers)
+                 std::shared_ptr<Lane> lane)
     : root_(std::move(root)),
       request_(std::move(request)),
       sink_(std::move(sink)),
       stop_(ctx.stop),
       no_progress_(ctx.no_progress),
       timer_(timer),
-      workers_(workers) {}
+      lane_(std::move(lane)) {}
 
 std::shared_ptr<DirRead> DirRead::start(std::shared_ptr<const DirRoot> root, ReadRequest request,
                                         std::shared_ptr<ReadSink> sink, const RequestContext& ctx,
-                                        base::TimerQueue& timer, base::Workers& workers) {
-  auto read = std::shared_ptr<DirRead>(
-      new DirRead(std::move(root), std::move(request), std::move(sink), ctx, timer, workers));
+                                        base::TimerQueue& timer, std::shared_ptr<Lane> lane) {
+  auto read = std::shared_ptr<DirRead>(new DirRead(std::move(root), std::move(request),
+                                                   std::move(sink), ctx, timer, std::move(lane)));
   {
     auto state = read->state_.lock();
     state->on_thread = true;
@@ -51,7 +51,7 @@ std::shared_ptr<DirRead> DirRead::start(std::shared_ptr<const DirRoot> root, Rea
 }
 
 void DirRead::submit() {
-  const bool taken = workers_.submit([self = shared_from_this()] { self->run(); });
+  const bool taken = lane_->submit([self = shared_from_this()] { self->run(); });
   if (!taken) abort(Error{Code::cancelled, "shutting down"});
 }
 

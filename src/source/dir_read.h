@@ -10,10 +10,10 @@
 #include "base/clock.h"
 #include "base/locked.h"
 #include "base/timer.h"
-#include "base/workers.h"
 #include "lazyvol/request.h"
 #include "lazyvol/source.h"
 #include "source/dir_root.h"
+#include "source/lane.h"
 
 namespace lazyvol::source {
 
@@ -27,7 +27,7 @@ class DirRead : public Transfer, public std::enable_shared_from_this<DirRead> {
   /// Starts it; answers through `sink`.
   static std::shared_ptr<DirRead> start(std::shared_ptr<const DirRoot> root, ReadRequest request,
                                         std::shared_ptr<ReadSink> sink, const RequestContext& ctx,
-                                        base::TimerQueue& timer, base::Workers& workers);
+                                        base::TimerQueue& timer, std::shared_ptr<Lane> lane);
   void resume() override;
 
  private:
@@ -41,7 +41,7 @@ class DirRead : public Transfer, public std::enable_shared_from_this<DirRead> {
   };
 
   DirRead(std::shared_ptr<const DirRoot> root, ReadRequest request, std::shared_ptr<ReadSink> sink,
-          const RequestContext& ctx, base::TimerQueue& timer, base::Workers& workers);
+          const RequestContext& ctx, base::TimerQueue& timer, std::shared_ptr<Lane> lane);
   void submit();
   void run();
   Status open();
@@ -58,7 +58,7 @@ class DirRead : public Transfer, public std::enable_shared_from_this<DirRead> {
   const std::stop_token stop_;
   const std::chrono::milliseconds no_progress_;
   base::TimerQueue& timer_;
-  base::Workers& workers_;
+  const std::shared_ptr<Lane> lane_;
 
   // Touched by the one worker that runs.
   std::optional<Fd> file_;

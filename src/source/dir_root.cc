@@ -6,6 +6,7 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,6 +46,11 @@ Result<Fd> open_root(const std::string& path) {
   Fd root(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (root.get() < 0) return errno_error(errno, "open " + path);
   return root;
+}
+
+long file_system_of(const Fd& fd) {
+  struct statfs fs {};
+  return ::fstatfs(fd.get(), &fs) == 0 ? static_cast<long>(fs.f_type) : 0;
 }
 
 std::int64_t nanoseconds(const statx_timestamp& time) {
@@ -157,7 +163,7 @@ int Fd::release() {
 }
 
 DirRoot::DirRoot(std::string path, std::shared_ptr<const Fd> root)
-    : path_(std::move(path)), root_(std::move(root)) {}
+    : path_(std::move(path)), file_system_(file_system_of(*root)), root_(std::move(root)) {}
 
 Result<std::shared_ptr<DirRoot>> DirRoot::open(std::string path) {
   LAZYVOL_TRY_ASSIGN(Fd root, open_root(path));
@@ -169,6 +175,10 @@ Result<std::shared_ptr<DirRoot>> DirRoot::open(std::string path) {
 
 Status DirRoot::reopen() const {
   LAZYVOL_TRY_ASSIGN(Fd root, open_root(path_));
+  // Where an NFS server was mounted there is an empty directory now: that proves no absence.
+  if (file_system_of(root) != file_system_) {
+    return Error{Code::unreachable, path_ + " is on another file system: was it unmounted?"};
+  }
   *root_.lock() = std::make_shared<const Fd>(std::move(root));
   return {};
 }
@@ -196,8 +206,10 @@ Result<Fd> DirRoot::resolve(const std::string& path, int flags) const {
   LAZYVOL_TRY(check_path(path));
   int error = 0;
   auto fd = resolve_once(path, flags, error);
-  const bool doubtful = error == ESTALE || error == ENOENT || (error == 0 && path.empty());
-  if (!doubtful || (error != ESTALE && check_alive().ok())) return fd;
+  // ENOTCONN: a FUSE file system whose server ended; another may be mounted in its place.
+  const bool lost = error == ESTALE || error == ENOTCONN;
+  const bool doubtful = lost || error == ENOENT || (error == 0 && path.empty());
+  if (!doubtful || (!lost && check_alive().ok())) return fd;
   if (auto again = reopen(); !again.ok()) {
     return Error{Code::unreachable, "the root directory is gone: " + again.error().message};
   }

@@ -65,6 +65,7 @@ class DirRoot {
   Status reopen() const;
 
   const std::string path_;
+  const long file_system_;  // as statfs(2) tells its type
   // Replaced when the handle went stale (NFS) or the directory was replaced.
   mutable base::Locked<std::shared_ptr<const Fd>> root_;
 };

@@ -4,19 +4,28 @@
 
 #include "source/dir_read.h"
 #include "source/dir_root.h"
+#include "source/lane.h"
 #include "source/pending.h"
 
 namespace lazyvol::source {
 namespace {
 
+/// Of one source, at once: several sources that hang leave threads to the others.
+constexpr std::size_t kThreads = 6;
+
 // All of it blocks, so all of it runs on the pool, each call under its own deadline.
 class DirSource : public Source {
  public:
   DirSource(std::string path, std::shared_ptr<const DirRoot> root, SourceEnvironment environment)
-      : path_(std::move(path)), root_(std::move(root)), environment_(environment) {}
+      : path_(std::move(path)),
+        root_(std::move(root)),
+        environment_(environment),
+        lane_(std::make_shared<Lane>(environment.blocking, kThreads)) {}
 
   SourceTraits traits() const override {
-    return {.scheme = "dir", .display = path_, .network = false, .snapshot = false};
+    return {.scheme = "dir",
+            .display = path_,
+            .capabilities = {"exact listings", "modes", "owners", "symbolic links", "times in ns"}};
   }
 
   // A known validator is of no use: see DirRoot::list.
@@ -35,14 +44,14 @@ class DirSource : public Source {
   std::shared_ptr<Transfer> read(ReadRequest request, std::shared_ptr<ReadSink> sink,
                                  RequestContext ctx) override {
     return DirRead::start(root_, std::move(request), std::move(sink), ctx, environment_.timer,
-                          environment_.blocking);
+                          lane_);
   }
 
  private:
   template <class T, class Work>
   void run(const RequestContext& ctx, std::function<void(Result<T>)> done, Work work) {
     const auto pending = Pending<T>::make(environment_.timer, ctx, std::move(done));
-    const bool taken = environment_.blocking.submit([pending, work = std::move(work)] {
+    const bool taken = lane_->submit([pending, work = std::move(work)] {
       if (!pending->answered()) pending->answer(work());
     });
     if (!taken) pending->answer(Error{Code::cancelled, "shutting down"});
@@ -58,6 +67,7 @@ class DirSource : public Source {
   const std::string path_;
   const std::shared_ptr<const DirRoot> root_;
   const SourceEnvironment environment_;
+  const std::shared_ptr<Lane> lane_;
 };
 
 }  // namespace

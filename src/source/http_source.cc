@@ -71,7 +71,9 @@ class HttpSource : public Source, public std::enable_shared_from_this<HttpSource
   }
 
   SourceTraits traits() const override {
-    return {.scheme = "http", .display = url_, .network = true, .snapshot = false};
+    return {.scheme = "http",
+            .display = url_,
+            .capabilities = {"conditional listings", "conditional reads", "times in s"}};
   }
 
   void list(std::string path, std::string known, RequestContext ctx, ListDone done) override {

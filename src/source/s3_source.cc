@@ -49,8 +49,9 @@ class S3Source : public Source {
   ~S3Source() override { site_->keys().close(); }
 
   SourceTraits traits() const override {
-    return {
-        .scheme = "s3", .display = site_->address().display(), .network = true, .snapshot = false};
+    return {.scheme = "s3",
+            .display = site_->address().display(),
+            .capabilities = {"exact listings", "conditional reads", "times in ms"}};
   }
 
   void list(std::string path, std::string, RequestContext ctx, ListDone done) override {

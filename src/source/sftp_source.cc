@@ -26,7 +26,9 @@ class SftpSource : public Source {
   ~SftpSource() override { pool_->stop(); }
 
   SourceTraits traits() const override {
-    return {.scheme = "sftp", .display = display_, .network = true, .snapshot = false};
+    return {.scheme = "sftp",
+            .display = display_,
+            .capabilities = {"exact listings", "modes", "owners", "symbolic links", "times in s"}};
   }
 
   // A known validator is of no use: a directory's own times tell nothing about the attributes of

@@ -16,6 +16,7 @@
 #include "volume/mounted_volume.h"
 #include "volume/notifier.h"
 #include "volume/published_current.h"
+#include "volume/published_objects.h"
 #include "volume/published_trust.h"
 #include "volume/published_view.h"
 
@@ -31,13 +32,14 @@ class PublishedCore {
  public:
   PublishedCore(std::shared_ptr<PublishedTrust> the_trust,
                 std::vector<std::shared_ptr<Source>> the_origins,
-                const model::MountOptions& the_options, const VolumeEnvironment& environment,
-                const fetch::FetchOptions& fetch_options)
+                const std::shared_ptr<Source>& the_objects, const model::MountOptions& the_options,
+                const VolumeEnvironment& environment, const fetch::FetchOptions& fetch_options)
       : options(the_options),
         env(environment),
         origins(std::move(the_origins)),
         trust(std::move(the_trust)),
-        fetcher(fetch::PublishedFetcher::make(origins, env.fetch, fetch_options)),
+        fetcher(fetch::PublishedFetcher::make(origins, the_objects, env.fetch, fetch_options)),
+        objects(std::make_shared<PublishedObjects>(the_objects)),
         view(options),
         notifier(env.work) {}
 
@@ -47,6 +49,7 @@ class PublishedCore {
   const std::shared_ptr<Activity> activity = std::make_shared<Activity>();
   const std::shared_ptr<PublishedTrust> trust;
   const std::shared_ptr<fetch::PublishedFetcher> fetcher;
+  const std::shared_ptr<PublishedObjects> objects;
   const PublishedView view;
   CurrentRevision current;
   Notifier notifier;

@@ -126,9 +126,13 @@ void PublishedDirectory::show(const Window& window, std::uint64_t position, cons
     const auto& [name, attributes] = window.entries[position - window.begin];
     Item item;
     item.name = name;
-    item.node = core_->view.node(*revision_, attributes, ttl);
-    item.id = item.node->attributes.id;
+    item.id = revision_->shown(attributes.id);
     item.type = attributes.type;
+    if (const auto size = core_->objects->size(attributes.id, attributes.size)) {
+      Attributes known = attributes;
+      known.size = *size;
+      item.node = core_->view.node(*revision_, known, ttl);
+    }
     if (!visit(item)) break;
   }
   done({});

@@ -37,7 +37,12 @@ void PublishedEvictor::begin(const std::optional<catalog::Entry>& entry) {
 }
 
 void PublishedEvictor::drop(const catalog::Entry& entry) {
-  if (entry.type == NodeType::file) freed_ += core_->fetcher->evict(entry);
+  if (entry.type != NodeType::file) return;
+  const auto size = core_->objects->size(entry.id, entry.size);
+  if (!size) return;  // nobody has opened it
+  catalog::Entry known = entry;
+  known.size = *size;
+  freed_ += core_->fetcher->evict(known);
 }
 
 void PublishedEvictor::continue_later() {

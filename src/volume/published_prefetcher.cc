@@ -126,6 +126,7 @@ void PublishedPrefetcher::walked(Result<PublishedWalk::Entries> entries) {
     auto state = state_.lock();
     state->walking = false;
     if (entries.ok()) {
+      core_->objects->expect(*entries);
       for (auto& entry : *entries) found(*state, std::move(entry));
     } else {
       ++state->progress.failures;
@@ -138,9 +139,10 @@ void PublishedPrefetcher::walked(Result<PublishedWalk::Entries> entries) {
 void PublishedPrefetcher::found(State& state, catalog::Entry entry) {
   if (entry.type != NodeType::file) return;
   ++state.progress.files_found;
-  state.progress.bytes_found += entry.size;
+  const bool is_object = std::holds_alternative<catalog::ObjectContent>(entry.content);
+  if (entry.size != catalog::kUnknownSize) state.progress.bytes_found += entry.size;
   const auto* pieces = std::get_if<catalog::PieceContent>(&entry.content);
-  if (entry.size >= fetch::kLongFile ||
+  if (is_object || entry.size >= fetch::kLongFile ||
       std::holds_alternative<catalog::MapContent>(entry.content)) {
     state.files.push_back(std::move(entry));
     return;
@@ -185,18 +187,33 @@ void PublishedPrefetcher::fetch(const std::shared_ptr<const Batch>& batch) {
 }
 
 void PublishedPrefetcher::fetch(const catalog::Entry& file) {
-  core_->fetcher->hydrate(
-      file, ctx_, [self = shared_from_this(), size = file.size](const Status& status) {
-        {
-          auto state = self->state_.lock();
-          --state->files_in_flight;
-          ++(status.ok() ? state->progress.files_done : state->progress.failures);
-          if (status.ok()) state->progress.bytes_done += size;
-        }
-        self->outcome(status);
-        self->report();
-        self->continue_later();
-      });
+  if (file.size != catalog::kUnknownSize) return hydrate(file);
+  core_->objects->measure(revision_, file, ctx_,
+                          [self = shared_from_this()](Result<catalog::Entry> measured) {
+                            if (!measured.ok()) return self->fetched(0, measured.error());
+                            self->state_.lock()->progress.bytes_found += measured->size;
+                            self->hydrate(*measured);
+                          });
+}
+
+void PublishedPrefetcher::hydrate(const catalog::Entry& file) {
+  core_->fetcher->hydrate(file, ctx_,
+                          [self = shared_from_this(), size = file.size](const Status& status) {
+                            self->fetched(size, status);
+                          });
+}
+
+/// A file that was fetched alone.
+void PublishedPrefetcher::fetched(std::uint64_t size, const Status& status) {
+  {
+    auto state = state_.lock();
+    --state->files_in_flight;
+    ++(status.ok() ? state->progress.files_done : state->progress.failures);
+    if (status.ok()) state->progress.bytes_done += size;
+  }
+  outcome(status);
+  report();
+  continue_later();
 }
 
 /// Of one page, batch or file: gives up on origins that are down.

@@ -68,6 +68,8 @@ class PublishedPrefetcher : public std::enable_shared_from_this<PublishedPrefetc
   void found(State& state, catalog::Entry entry);
   void fetch(const std::shared_ptr<const Batch>& batch);
   void fetch(const catalog::Entry& file);
+  void hydrate(const catalog::Entry& file);
+  void fetched(std::uint64_t size, const Status& status);
   void outcome(const Status& status);
   void continue_later();
   void report();

@@ -18,10 +18,15 @@ bool is_lost(Code code) {
   return code == Code::io_error || code == Code::corrupt;
 }
 
+/// A size that was measured meanwhile is what was shown all along: one id has one content.
+bool same_size(const catalog::Entry& a, const catalog::Entry& b) {
+  return a.size == b.size || a.size == catalog::kUnknownSize || b.size == catalog::kUnknownSize;
+}
+
 /// As far as anybody sees.
 bool same_node(const catalog::Entry& a, const catalog::Entry& b) {
   return a.mode == b.mode && a.uid == b.uid && a.gid == b.gid && a.nlink == b.nlink &&
-         a.size == b.size && a.mtime_ns == b.mtime_ns && a.symlink_target == b.symlink_target &&
+         same_size(a, b) && a.mtime_ns == b.mtime_ns && a.symlink_target == b.symlink_target &&
          a.xattrs == b.xattrs;
 }
 

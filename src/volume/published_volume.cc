@@ -49,8 +49,9 @@ Result<std::shared_ptr<PublishedVolume>> PublishedVolume::open(PublishedPlace pl
   LAZYVOL_TRY_ASSIGN(const auto key, read_key(options.key));
   auto trust = std::make_shared<PublishedTrust>(place.name, options.revision, key,
                                                 environment.heads, environment.clock);
-  auto volume = std::make_shared<PublishedVolumeImpl>(std::make_shared<PublishedCore>(
-      std::move(trust), std::move(place.origins), options, environment, fetch_options(options)));
+  auto volume = std::make_shared<PublishedVolumeImpl>(
+      std::make_shared<PublishedCore>(std::move(trust), std::move(place.origins), place.objects,
+                                      options, environment, fetch_options(options)));
   if (auto status = volume->begin(place.head); !status.ok()) {
     volume->stop();
     return std::move(status).error();
@@ -137,10 +138,27 @@ void PublishedVolumeImpl::lookup(NodeId parent, std::string name, RequestContext
                   done = std::move(done)](const Result<std::optional<catalog::Entry>>& found) {
                    if (!found.ok()) return done(self->core_->failed(found.error()));
                    if (!*found) return self->absent(revision, parent, name, ctx, done);
-                   const auto hold = self->core_->current.hold(revision);
-                   if (!hold) return self->lookup(parent, name, ctx, done);
-                   done(self->core_->view.node(*revision, **found, kPublishedTtl));
+                   self->found(revision, **found, parent, name, ctx, done);
                  });
+}
+
+void PublishedVolumeImpl::found(const RevisionPtr& revision, const catalog::Entry& entry,
+                                NodeId parent, const std::string& name, const RequestContext& ctx,
+                                const Done<Node>& done) {
+  measure(revision, entry, ctx,
+          [self = shared_from_this(), revision, parent, name, ctx,
+           done](const Result<catalog::Entry>& measured) {
+            const auto hold = self->core_->current.hold(revision);
+            if (!hold) return self->lookup(parent, name, ctx, done);
+            if (!measured.ok()) return done(self->core_->failed(measured.error()));
+            done(self->core_->view.node(*revision, *measured, kPublishedTtl));
+          });
+}
+
+void PublishedVolumeImpl::measure(const RevisionPtr& revision, catalog::Entry entry,
+                                  const RequestContext& ctx, Done<catalog::Entry> done) {
+  if (entry.size != catalog::kUnknownSize) return done(std::move(entry));
+  core_->objects->measure(revision, std::move(entry), ctx, std::move(done));
 }
 
 /// A name is absent from a directory of this revision. A directory of another one is stale, which
@@ -176,13 +194,26 @@ void PublishedVolumeImpl::resolve(NodeId id, const RequestContext& ctx, Resolved
                  });
 }
 
+void PublishedVolumeImpl::resolve_measured(NodeId id, const RequestContext& ctx, Resolved done) {
+  resolve(id, ctx,
+          [self = shared_from_this(), ctx, done = std::move(done)](Result<catalog::Entry> entry,
+                                                                   const RevisionPtr& revision) {
+            if (!entry.ok()) return done(std::move(entry), revision);
+            self->measure(revision, *std::move(entry), self->core_->patient(ctx),
+                          [self, revision, done](Result<catalog::Entry> measured) {
+                            if (!measured.ok()) self->core_->failed(measured.error());
+                            done(std::move(measured), revision);
+                          });
+          });
+}
+
 void PublishedVolumeImpl::attributes(NodeId id, RequestContext ctx, Done<Node> done) {
   const RevisionPtr root = core_->current.get();
   if (root->in_catalog(id) == kRootNode) {
     const auto hold = core_->current.hold(root);
     return done(core_->view.root(*root, hold ? kPublishedTtl : kNotKept));
   }
-  resolve(
+  resolve_measured(
       id, ctx,
       [self = shared_from_this(), id, done = std::move(done)](const Result<catalog::Entry>& entry,
                                                               const RevisionPtr& revision) {
@@ -244,25 +275,30 @@ std::shared_ptr<File> PublishedVolumeImpl::open_content(NodeId id, PublishedOpen
 void PublishedVolumeImpl::open_file(NodeId id, RequestContext ctx,
                                     Done<std::shared_ptr<File>> done) {
   if (id == kRootNode) return done(Error{Code::is_directory, "the root is a directory"});
-  resolve(id, ctx,
-          [self = shared_from_this(), id, done = std::move(done)](
-              const Result<catalog::Entry>& entry, const RevisionPtr& revision) {
-            if (!entry.ok()) {
-              // Open already, through another handle: it can be opened again.
-              if (auto open = self->open_files_->find(id)) {
-                return done(self->open_content(id, *std::move(open)));
-              }
-              return done(entry.error());
-            }
-            if (entry->type == NodeType::directory) {
-              return done(Error{Code::is_directory, entry->name + ": is a directory"});
-            }
-            if (entry->type != NodeType::file) {
-              return done(Error{Code::invalid_argument, entry->name + ": not a regular file"});
-            }
-            done(self->open_content(id, {self->core_->view.node(*revision, *entry, kNotKept),
-                                         self->core_->fetcher->open(*entry)}));
-          });
+  resolve_measured(
+      id, ctx,
+      [self = shared_from_this(), id, done = std::move(done)](const Result<catalog::Entry>& entry,
+                                                              const RevisionPtr& revision) {
+        if (!entry.ok()) {
+          // Open already, through another handle: it can be opened again.
+          if (auto open = self->open_files_->find(id)) {
+            return done(self->open_content(id, *std::move(open)));
+          }
+          return done(entry.error());
+        }
+        if (entry->type == NodeType::directory) {
+          return done(Error{Code::is_directory, entry->name + ": is a directory"});
+        }
+        if (entry->type != NodeType::file) {
+          return done(Error{Code::invalid_argument, entry->name + ": not a regular file"});
+        }
+        const auto content = self->core_->fetcher->open(*entry);
+        if (!content->has(0, entry->size)) {
+          self->core_->objects->about_to_read(*revision, *entry);
+        }
+        done(
+            self->open_content(id, {self->core_->view.node(*revision, *entry, kNotKept), content}));
+      });
 }
 
 void PublishedVolumeImpl::parent_of(NodeId id, RequestContext ctx, Done<Node> done) {

@@ -83,6 +83,12 @@ TEST(CheckEntry, RefusesWhatNoReaderWouldTake) {
       {link, [](Entry& e) { e.size = 1; }},
       {mapped, [](Entry& e) { e.size = 0; }},
       {mapped, [](Entry& e) { std::get<MapContent>(e.content).map.stored = 0; }},
+      {mapped, [](Entry& e) { e.content = ObjectContent{""}; }},
+      {mapped, [](Entry& e) { e.content = ObjectContent{std::string(kMaxObjectName + 1, 'a')}; }},
+      {mapped, [](Entry& e) { e.content = ObjectContent{".."}; }},
+      {mapped, [](Entry& e) { e.content = ObjectContent{"a/b"}; }},
+      {mapped, [](Entry& e) { e.content = ObjectContent{"a"}, e.size = kUnknownSize - 1; }},
+      {pieces, [](Entry& e) { e.size = kUnknownSize; }},
   };
   std::size_t number = 0;
   for (const auto& row : rows) {

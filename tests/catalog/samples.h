@@ -85,6 +85,15 @@ inline std::vector<Entry> sample_kinds() {
   huge.uid = 4'294'967'295U;
   huge.mode = 07777;
   result.push_back(huge);
+  Entry object = sample_file(7, "main.c", 9, 0);
+  object.content = ObjectContent{"0-e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"};
+  object.size = 12'345;
+  object.xattrs = {{"user.b", "c"}};
+  result.push_back(object);
+  Entry unmeasured = sample_file(7, "main.h", 10, 0);
+  unmeasured.content = ObjectContent{"x"};
+  unmeasured.size = kUnknownSize;
+  result.push_back(unmeasured);
   return result;
 }
 
@@ -104,7 +113,7 @@ class Random {
     std::string name = "file-" + std::to_string(number);
     if (number % 7 == 0) name += std::string(number % 60, 'x');
     Entry entry = sample_file(directory, name, next_id_++, 0);
-    switch (below(8)) {
+    switch (below(9)) {
       case 0:
         entry.type = NodeType::directory;
         break;
@@ -116,6 +125,10 @@ class Random {
       case 2:
         entry.content = InlineContent{std::string(1 + below(kMaxInline), 'i')};
         entry.size = std::get<InlineContent>(entry.content).bytes.size();
+        break;
+      case 3:
+        entry.content = ObjectContent{"object-" + std::to_string(below(1'000))};
+        entry.size = below(3) == 0 ? kUnknownSize : below(100'000);
         break;
       default: {
         PieceContent list;

@@ -38,7 +38,7 @@ class AutoSource final : public Source {
   void put(const std::string& path, std::string bytes);
   std::vector<ReadRequest> reads();
 
-  SourceTraits traits() const override { return {"auto", "auto://test", true, false}; }
+  SourceTraits traits() const override { return {"auto", "auto://test"}; }
   void list(std::string, std::string, RequestContext, ListDone done) override;
   void stat(std::string, RequestContext, StatDone done) override;
   std::shared_ptr<Transfer> read(ReadRequest request, std::shared_ptr<ReadSink> sink,

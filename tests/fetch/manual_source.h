@@ -56,7 +56,7 @@ class ManualSource final : public Source {
   bool none() const;
   std::size_t reads() const;
 
-  SourceTraits traits() const override { return {"manual", "manual://test", true, false}; }
+  SourceTraits traits() const override { return {"manual", "manual://test"}; }
   void list(std::string, std::string, RequestContext, ListDone done) override;
   void stat(std::string, RequestContext, StatDone done) override;
   std::shared_ptr<Transfer> read(ReadRequest request, std::shared_ptr<ReadSink> sink,

@@ -38,7 +38,7 @@ class PublishedRig {
 
   void restart() {
     if (fetcher) fetcher->stop();
-    fetcher = PublishedFetcher::make({origins.begin(), origins.end()},
+    fetcher = PublishedFetcher::make({origins.begin(), origins.end()}, nullptr,
                                      FetchEnvironment{cache, timer, disk, memory_}, options_);
   }
   void put(const TestVolume& volume) {

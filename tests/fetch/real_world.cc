@@ -61,8 +61,8 @@ RealPublished::RealPublished(const std::vector<std::string>& urls,
   for (const std::string& url : urls) {
     origins.push_back(open_source(url, {http_, timer_, blocking_}));
   }
-  fetcher_ =
-      PublishedFetcher::make(std::move(origins), FetchEnvironment{cache_, timer_, disk_}, options);
+  fetcher_ = PublishedFetcher::make(std::move(origins), nullptr,
+                                    FetchEnvironment{cache_, timer_, disk_}, options);
 }
 
 RealPublished::~RealPublished() {

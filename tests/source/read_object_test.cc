@@ -38,7 +38,7 @@ class ScriptedSource final : public Source {
   std::deque<Step> steps;
   std::vector<ReadRequest> reads;
 
-  SourceTraits traits() const override { return {"scripted", "scripted://", true, false}; }
+  SourceTraits traits() const override { return {"scripted", "scripted://"}; }
   void list(std::string, std::string, RequestContext, ListDone done) override {
     done(Error{Code::unsupported, ""});
   }

@@ -60,6 +60,25 @@ class ServedSftp:
         Served.__exit__(self)
 
 
+class ServedS3:
+    """radosgw, and a relay in front of it. While this lasts, the environment has its keys."""
+
+    def __init__(self, build):
+        self.process = subprocess.Popen([str(Path(build) / "tests/support/serve_s3")],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.endpoint, self.relay_endpoint, key, secret = self.process.stdout.readline().split()
+        os.environ.update(AWS_ACCESS_KEY_ID=key, AWS_SECRET_ACCESS_KEY=secret)
+
+    ask = Served.ask
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        del os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+        Served.__exit__(self)
+
+
 class Mounted:
     """One daemon with a cache directory of its own, and mounts over it."""
 

@@ -49,7 +49,7 @@ class GateSource final : public Source {
                       [&](const auto& path) { return path.starts_with(prefix); }));
   }
 
-  SourceTraits traits() const override { return {"gate", behind_->traits().display, true, false}; }
+  SourceTraits traits() const override { return {"gate", behind_->traits().display}; }
   void list(std::string path, std::string known, RequestContext ctx, ListDone done) override {
     if (const auto code = ask(path)) return done(Error{*code, path + ": planted"});
     behind_->list(std::move(path), std::move(known), std::move(ctx), std::move(done));

@@ -60,7 +60,7 @@ class ScriptedSource final : public Source {
   std::size_t waiting() const { return state_.lock()->held.size(); }
   RequestContext last_context() const { return state_.lock()->last_context; }
 
-  SourceTraits traits() const override { return {"scripted", "scripted://origin", true, false}; }
+  SourceTraits traits() const override { return {"scripted", "scripted://origin"}; }
   void list(std::string path, std::string known_validator, RequestContext ctx,
             ListDone done) override;
   void stat(std::string path, RequestContext ctx, StatDone done) override;

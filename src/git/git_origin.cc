@@ -17,6 +17,7 @@
 #include "source/dir_read.h"
 #include "source/dir_source.h"
 #include "source/forwarding_transfer.h"
+#include "source/lane.h"
 
 namespace lazyvol::git {
 namespace {
@@ -76,6 +77,7 @@ class GitOriginImpl final : public GitOrigin {
         display_(std::move(display)),
         environment_(environment),
         read_("lv-git-read", kReaders),
+        lane_(std::make_shared<source::Lane>(read_, kReaders)),
         head_("lv-git-head", 1) {
     head_progress_.lock()->at = steady_clock::now();
   }
@@ -136,6 +138,7 @@ class GitOriginImpl final : public GitOrigin {
   base::Locked<HeadState> head_state_;
   base::Locked<HeadProgress> head_progress_;
   base::Workers read_;
+  const std::shared_ptr<source::Lane> lane_;  // all of read_
   base::Workers head_;
 };
 
@@ -299,7 +302,7 @@ void GitOriginImpl::read_object(ReadRequest request, std::string name,
         const ReadRequest file{located->id, "", request.offset, request.length};
         transfer->set(source::DirRead::start(parts_.scratch, file,
                                              std::make_shared<ObjectSink>(sink, name), ctx,
-                                             environment_.timer, read_));
+                                             environment_.timer, lane_));
       });
   locate(std::move(name), true, true, call);
 }

@@ -56,12 +56,10 @@ Result<std::unique_ptr<Mirror>> Mirror::open(Settings settings, std::shared_ptr<
   auto mirror = std::unique_ptr<Mirror>(new Mirror(std::move(settings), std::move(access)));
   const fs::path& dir = mirror->settings_.directory;
   LAZYVOL_TRY(make_private_directory(dir));
-  LAZYVOL_TRY_ASSIGN(const auto local, Repository::open(dir / "local.git", mirror->access_, "sha1"));
+  LAZYVOL_TRY(make_local_repository(dir / "local.git", "sha1"));
   LAZYVOL_TRY(mirror->open_repository());
   if (mirror->object_format_ != "sha1") {
-    LAZYVOL_TRY_ASSIGN(
-        const auto again,
-        Repository::open(dir / "local.git", mirror->access_, mirror->object_format_));
+    LAZYVOL_TRY(make_local_repository(dir / "local.git", mirror->object_format_));
   }
   LAZYVOL_TRY_ASSIGN(mirror->volume_, LocalVolume::open(dir / "volume"));
   return mirror;

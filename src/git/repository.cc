@@ -50,6 +50,20 @@ std::string config_word(std::string_view text) {
   return out + "\"";
 }
 
+Status prepare_directory(const fs::path& directory) {
+  for (const char* name : {"", "objects", "objects/info", "objects/pack", "refs"}) {
+    LAZYVOL_TRY(make_private_directory(directory / name));
+  }
+  remove_leftovers(directory);
+  return replace_file(directory / "HEAD", "ref: refs/heads/none\n", 0600);
+}
+
+std::string config_of(const std::string& object_format) {
+  std::string text = "[core]\n\trepositoryformatversion = 1\n\tbare = true\n";
+  if (object_format != "sha1") text += "[extensions]\n\tobjectFormat = " + object_format + "\n";
+  return text;
+}
+
 Result<Commit> parse_commit(std::string_view line) {
   const auto space = line.find(' ');
   Commit commit;
@@ -85,6 +99,11 @@ std::optional<RemoteRef> find_remote_ref(std::string_view rows, const std::strin
   return std::nullopt;
 }
 
+Status make_local_repository(const fs::path& directory, const std::string& object_format) {
+  LAZYVOL_TRY(prepare_directory(directory));
+  return replace_file(directory / "config", config_of(object_format), 0600);
+}
+
 Repository::Repository(fs::path directory, std::shared_ptr<Access> access)
     : directory_(std::move(directory)), access_(std::move(access)) {}
 
@@ -93,21 +112,15 @@ Result<std::unique_ptr<Repository>> Repository::open(fs::path directory,
                                                      const std::string& object_format) {
   auto repository =
       std::unique_ptr<Repository>(new Repository(std::move(directory), std::move(access)));
-  const fs::path& dir = repository->directory_;
-  for (const char* name : {"", "objects", "objects/info", "objects/pack", "refs"}) {
-    LAZYVOL_TRY(make_private_directory(dir / name));
-  }
-  remove_leftovers(dir);
+  LAZYVOL_TRY(prepare_directory(repository->directory_));
   repository->object_format_ = object_format;
   repository->urls_ = {repository->access_->url()};
   LAZYVOL_TRY(repository->write_config());
-  LAZYVOL_TRY(replace_file(dir / "HEAD", "ref: refs/heads/none\n", 0600));
   return repository;
 }
 
 Status Repository::write_config() const {
-  std::string text = "[core]\n\trepositoryformatversion = 1\n\tbare = true\n";
-  if (object_format_ != "sha1") text += "[extensions]\n\tobjectFormat = " + object_format_ + "\n";
+  std::string text = config_of(object_format_);
   for (std::size_t number = 0; number < urls_.size(); ++number) {
     text += "[remote " + config_word(remote_name(static_cast<std::uint16_t>(number))) +
             "]\n\turl = " + config_word(urls_[number]) +

@@ -32,6 +32,11 @@ struct Commit {
 /// nothing. nullopt: none of them. Pure.
 std::optional<RemoteRef> find_remote_ref(std::string_view rows, const std::string& ref);
 
+/// Makes a repository at `directory` that is empty and knows no remote: in one that does, git would
+/// fetch whatever it misses while it reads.
+Status make_local_repository(const std::filesystem::path& directory,
+                             const std::string& object_format);
+
 /// Calls block. Thread rule: one thread; only one process uses the directory.
 class Repository {
  public:

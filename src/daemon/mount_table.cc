@@ -132,7 +132,8 @@ Result<std::shared_ptr<volume::MountedVolume>> MountTable::open_volume(
     return std::shared_ptr<volume::MountedVolume>(std::move(live));
   }
   // Nothing that a published volume keeps is of one mount: all of a source share its name.
-  volume::PublishedPlace place{url.canonical(), {mount.origin}, std::move(layout.head)};
+  volume::PublishedPlace place{url.canonical(), {mount.origin}};
+  place.head = std::move(layout.head);
   for (const auto& mirror : options.mirror) {
     LAZYVOL_TRY_ASSIGN(const auto mirror_url, model::parse_source_url(mirror));
     LAZYVOL_TRY_ASSIGN(auto origin,

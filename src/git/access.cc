@@ -166,10 +166,6 @@ std::string Access::config_text(const net::HttpIdentity& identity) const {
   }
   // Nobody else's helper shall be asked in place of these secrets, nor be given them to keep.
   if (secret) out += "[http]\n\tfollowRedirects = false\n[credential]\n\thelper =\n";
-  if (!identity.ca_cert_path.empty()) {
-    http("sslCAInfo", identity.ca_cert_path);
-    http("sslCAPath", "/etc/ssl/certs");
-  }
   if (!identity.client_cert_path.empty()) {
     http("sslCert", identity.client_cert_path);
     http("sslKey", identity.client_key_path.empty() ? identity.client_cert_path
@@ -226,6 +222,11 @@ Result<Command> Access::command(const std::filesystem::path& git_dir,
   set(command.argv, fmt::format("http.lowSpeedTime={}", whole_seconds(settings_.io_timeout)));
   if (written_.lock()->exists) set(command.argv, "include.path=" + settings_.config_file.string());
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
+  // In the environment, because what stands there already would win over a setting.
+  if (const std::string& path = credentials_->current()->ca_cert_path; !path.empty()) {
+    command.environment.emplace_back("GIT_SSL_CAINFO", path);
+    command.environment.emplace_back("GIT_SSL_CAPATH", "/etc/ssl/certs");
+  }
   // git takes it apart as a shell does.
   std::string ssh;
   for (const std::string& word : ssh_arguments(*credentials_->current())) {

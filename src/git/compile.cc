@@ -282,6 +282,7 @@ class Compiler {
     head.created_ns = in_.now_ns;
     head.next_id = next_id_;
     head.root.mode = kDirectoryMode;
+    head.root.xattrs = {{"user.lazyvol.commit", in_.commit}};
     head.root.uid = ::geteuid();
     head.root.gid = ::getegid();
     const bool fresh = !keeps() || made_[Snapshot::kRoot].names_changed;

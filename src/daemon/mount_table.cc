@@ -23,7 +23,9 @@ Status check_kind(const model::SourceUrl& url, const model::MountOptions& option
     return Error{Code::invalid_argument, fmt::format("option {}: {}", option, why)};
   };
   if (!url.is_git()) {
-    return options.ref.empty() ? Status() : Status(wrong("ref", "SOURCE is not a git repository"));
+    constexpr std::string_view kNotGit = "SOURCE is not a git repository";
+    if (!options.ref.empty()) return wrong("ref", kNotGit);
+    return options.submodules ? Status(wrong("submodules", kNotGit)) : Status();
   }
   constexpr std::string_view kWhy = "SOURCE is a git repository";
   if (!options.key.empty()) return wrong("key", kWhy);
@@ -61,6 +63,7 @@ Status MountTable::mount(const MountRequest& request) {
   std::string name = url.canonical();
   if (!request.options.endpoint.empty()) name += " endpoint=" + request.options.endpoint;
   if (!request.options.ref.empty()) name += " ref=" + request.options.ref;
+  if (request.options.submodules) name += " submodules";
   if (!request.options.subdir.empty()) name += " subdir=" + request.options.subdir;
   hide_what_is_gone(request.mountpoint);
   LAZYVOL_TRY_ASSIGN(MountPtr mount, reserve(request, name));

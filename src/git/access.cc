@@ -66,9 +66,9 @@ void set(std::vector<std::string>& argv, std::string setting) {
 std::vector<std::string> git_arguments() {
   std::vector<std::string> argv{"git"};
   for (const char* setting :
-       {"core.hooksPath=/dev/null", "core.fsmonitor=false", "protocol.ext.allow=never",
-        "gc.auto=0", "maintenance.auto=false", "submodule.recurse=false",
-        "fetch.recurseSubmodules=false", "core.logAllRefUpdates=false"}) {
+       {"core.hooksPath=/dev/null", "core.fsmonitor=false", "protocol.ext.allow=never", "gc.auto=0",
+        "maintenance.auto=false", "submodule.recurse=false", "fetch.recurseSubmodules=false",
+        "core.logAllRefUpdates=false"}) {
     set(argv, setting);
   }
   return argv;
@@ -92,15 +92,16 @@ HostPort split_authority(std::string_view authority) {
 
 long whole_seconds(std::chrono::milliseconds time) {
   constexpr std::chrono::seconds kMost(86'400);
-  const auto seconds = std::chrono::ceil<std::chrono::seconds>(std::min(
-      time, std::chrono::duration_cast<std::chrono::milliseconds>(kMost)));
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(
+      std::min(time, std::chrono::duration_cast<std::chrono::milliseconds>(kMost)));
   return std::max<long>(1, static_cast<long>(seconds.count()));
 }
 
 Status check_for_ssh(const net::HttpIdentity& identity) {
   if (!identity.passphrase.empty()) {
-    return Error{Code::invalid_argument,
-                 "git+ssh cannot use a passphrase: add the key to the ssh agent, or use one without"};
+    return Error{
+        Code::invalid_argument,
+        "git+ssh cannot use a passphrase: add the key to the ssh agent, or use one without"};
   }
   if (!identity.password.empty() || !identity.username.empty() || !identity.bearer_token.empty()) {
     return Error{Code::invalid_argument,
@@ -168,8 +169,8 @@ std::string Access::config_text(const net::HttpIdentity& identity) const {
   if (secret) out += "[http]\n\tfollowRedirects = false\n[credential]\n\thelper =\n";
   if (!identity.client_cert_path.empty()) {
     http("sslCert", identity.client_cert_path);
-    http("sslKey", identity.client_key_path.empty() ? identity.client_cert_path
-                                                    : identity.client_key_path);
+    http("sslKey",
+         identity.client_key_path.empty() ? identity.client_cert_path : identity.client_key_path);
   }
   return out;
 }
@@ -199,8 +200,8 @@ std::vector<std::string> Access::ssh_arguments(const net::HttpIdentity& identity
                                "-oServerAliveInterval=" + seconds,
                                "-oServerAliveCountMax=2"};
   if (!identity.private_key_path.empty()) {
-    out.insert(out.end(), {"-oIdentitiesOnly=yes", "-oIdentityAgent=none", "-i",
-                           identity.private_key_path});
+    out.insert(out.end(),
+               {"-oIdentitiesOnly=yes", "-oIdentityAgent=none", "-i", identity.private_key_path});
   }
   if (!identity.known_hosts_path.empty()) {
     // ssh takes several files there, so it has quotes of its own.
@@ -245,7 +246,12 @@ Result<Access::UploadPackCommand> Access::upload_pack(const std::filesystem::pat
     return UploadPackCommand{std::move(http), true};
   }
   const std::pair<std::string, std::string> version{"GIT_PROTOCOL", "version=2"};
-  LAZYVOL_TRY_ASSIGN(const auto parsed, model::parse_source_url("git+" + url));
+  const bool scp = url.find("://") == std::string::npos;  // user@host:path
+  const auto colon = url.find(':');
+  LAZYVOL_TRY_ASSIGN(
+      const auto parsed,
+      model::parse_source_url(
+          scp ? "git+ssh://" + url.substr(0, colon) + "/" + url.substr(colon + 1) : "git+" + url));
   if (parsed.scheme == "git+file") {
     LAZYVOL_TRY_ASSIGN(Command local, command(git_dir, {"upload-pack", parsed.path}));
     std::erase_if(local.environment, [](const auto& one) { return one.first == "GIT_DIR"; });
@@ -258,7 +264,7 @@ Result<Access::UploadPackCommand> Access::upload_pack(const std::filesystem::pat
   if (!place.port.empty()) argv.insert(argv.end(), {"-p", place.port});
   const std::string host = parsed.user.empty() ? place.host : parsed.user + "@" + place.host;
   std::string path = parsed.path;
-  if (path.starts_with("/~")) path.erase(0, 1);
+  if (path.starts_with("/~") || (scp && !url.substr(colon + 1).starts_with('/'))) path.erase(0, 1);
   // The server's shell takes this apart.
   argv.insert(argv.end(), {"--", host, "git-upload-pack " + shell_word(path)});
   Environment variables = environment(git_dir);

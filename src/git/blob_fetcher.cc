@@ -128,8 +128,7 @@ void BlobFetcher::serve(Batch& batch) {
 /// One request for all, if the server has all of them; likely ones are dropped before those that
 /// somebody waits for, and of these the ones that it lacks get errors of their own.
 Status BlobFetcher::fetch(std::uint16_t remote, std::vector<std::string> wanted,
-                          std::vector<std::string> expected,
-                          std::map<std::string, Error>& errors) {
+                          std::vector<std::string> expected, std::map<std::string, Error>& errors) {
   if (!expected.empty()) {
     std::vector<std::string> all = wanted;
     all.insert(all.end(), expected.begin(), expected.end());
@@ -161,9 +160,8 @@ Status BlobFetcher::fetch_once(std::uint16_t remote, std::vector<std::string> id
     ++stats->requests;
     stats->blobs += missing.size();
   }
-  Patience patience{settings_.io_timeout, stop_.get_token(), [this] {
-                      *progress_.lock() = std::chrono::steady_clock::now();
-                    }};
+  Patience patience{settings_.io_timeout, stop_.get_token(),
+                    [this] { *progress_.lock() = std::chrono::steady_clock::now(); }};
   return repository_->fetch_blobs(remote, missing, patience);
 }
 

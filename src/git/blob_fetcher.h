@@ -2,8 +2,8 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -25,9 +25,9 @@ namespace lazyvol::git {
 
 struct BlobFetcherSettings {
   std::chrono::milliseconds io_timeout{10'000};
-  std::size_t max_batch = 4'000;           ///< blobs of one request
-  std::uint64_t max_bytes = 2ULL << 30;    ///< of fetched packs; more are deleted, the oldest first
-  std::size_t max_packs = 50;              ///< more are joined
+  std::size_t max_batch = 4'000;         ///< blobs of one request
+  std::uint64_t max_bytes = 2ULL << 30;  ///< of fetched packs; more are deleted, the oldest first
+  std::size_t max_packs = 50;            ///< more are joined
 };
 
 struct BlobFetcherStats {
@@ -69,7 +69,7 @@ class BlobFetcher {
   };
   struct Batch {
     std::map<std::uint16_t, std::vector<std::string>> wanted, expected;  ///< ids, by remote
-    std::vector<std::pair<std::string, std::vector<Done>>> waiting;     ///< by name
+    std::vector<std::pair<std::string, std::vector<Done>>> waiting;      ///< by name
     std::map<std::uint16_t, std::string> urls;
   };
   void run();

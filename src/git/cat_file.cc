@@ -48,8 +48,7 @@ Result<std::optional<ObjectHeader>> CatFile::header() {
   return header;
 }
 
-Result<std::vector<std::optional<std::uint64_t>>> CatFile::sizes(
-    std::span<const std::string> ids) {
+Result<std::vector<std::optional<std::uint64_t>>> CatFile::sizes(std::span<const std::string> ids) {
   std::string asked;
   for (const std::string& id : ids) asked += "info " + id + "\n";
   process_->send(asked);

@@ -98,8 +98,7 @@ class Compiler {
 
   void match_children(Number directory) {
     const bool known = made_[directory].old != nullptr || (directory == Snapshot::kRoot && keeps());
-    const auto names =
-        known ? old_.in(made_[directory].id) : std::span<const OldEntries::Old>();
+    const auto names = known ? old_.in(made_[directory].id) : std::span<const OldEntries::Old>();
     auto at = names.begin();
     std::size_t kept = 0, count = 0;
     for (const Number child : in_.snapshot.children(directory)) {

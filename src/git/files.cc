@@ -43,8 +43,8 @@ Result<std::string> read_file_part(const std::filesystem::path& path, std::uint6
   std::string out(length, '\0');
   std::size_t have = 0;
   while (have < length) {
-    const ssize_t got = ::pread(file.get(), out.data() + have, length - have,
-                                static_cast<off_t>(offset + have));
+    const ssize_t got =
+        ::pread(file.get(), out.data() + have, length - have, static_cast<off_t>(offset + have));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return errno_error(errno, "read " + path.string());
     if (got == 0) return Error{Code::corrupt, path.string() + " ends too early"};

@@ -51,8 +51,11 @@ constexpr std::array kSigns = {
 
 // Lines that git adds to every failure and that tell nothing.
 constexpr std::array<std::string_view, 6> kIdle = {
-    "could not read from remote repository", "please make sure you have the correct access rights",
-    "and the repository exists.", "the remote end hung up unexpectedly", "index-pack failed",
+    "could not read from remote repository",
+    "please make sure you have the correct access rights",
+    "and the repository exists.",
+    "the remote end hung up unexpectedly",
+    "index-pack failed",
     "expected flush after"};
 
 std::string lower(std::string_view text) {
@@ -63,9 +66,8 @@ std::string lower(std::string_view text) {
 
 bool is_idle(std::string_view line) {
   const std::string low = lower(line);
-  return std::any_of(kIdle.begin(), kIdle.end(), [&](std::string_view idle) {
-    return low.find(idle) != std::string::npos;
-  });
+  return std::any_of(kIdle.begin(), kIdle.end(),
+                     [&](std::string_view idle) { return low.find(idle) != std::string::npos; });
 }
 
 // Progress ends with a carriage return, so that counts as the end of a line, too.

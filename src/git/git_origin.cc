@@ -161,8 +161,8 @@ void GitOriginImpl::ask_head(bool may_be_known, const RequestContext& ctx, HeadC
     return done(shown);
   }
   state.unlock();
-  auto call = HeadCall::make(environment_.timer, ctx, [this] { return head_progress(); },
-                             std::move(done));
+  auto call = HeadCall::make(
+      environment_.timer, ctx, [this] { return head_progress(); }, std::move(done));
   state = head_state_.lock();
   const bool first = state->waiting.empty();
   state->waiting.push_back(call);
@@ -193,8 +193,8 @@ void GitOriginImpl::look() {
 
 std::shared_ptr<GitOriginImpl::BlobCall> GitOriginImpl::blob_call(const RequestContext& ctx,
                                                                   BlobCall::Done done) {
-  return BlobCall::make(environment_.timer, ctx, [this] { return parts_.fetcher->progress(); },
-                        std::move(done));
+  return BlobCall::make(
+      environment_.timer, ctx, [this] { return parts_.fetcher->progress(); }, std::move(done));
 }
 
 /// Looks for the blob here; when it is missing it is fetched and looked for again.
@@ -274,7 +274,8 @@ std::shared_ptr<Transfer> GitOriginImpl::read(ReadRequest request, std::shared_p
       if (!request.validator.empty() && request.validator != validator) {
         return sink->on_done(Error{Code::stale, "another commit is shown now"});
       }
-      transfer->set(MemoryRead::start((*shown)->head.text, request, validator, sink, ctx.stop, read_));
+      transfer->set(
+          MemoryRead::start((*shown)->head.text, request, validator, sink, ctx.stop, read_));
     };
     ask_head(true, ctx, forward);
   } else if (request.path.starts_with(kObjects)) {
@@ -296,8 +297,8 @@ void GitOriginImpl::read_object(ReadRequest request, std::string name,
       blob_call(ctx, [this, request, name, sink, ctx, transfer](Result<Located> located) {
         if (!located.ok()) return sink->on_done(located.error());
         if (located->size <= kMaxInMemory) {
-          return transfer->set(MemoryRead::start(std::move(located->bytes), request, name, sink,
-                                                 ctx.stop, read_));
+          return transfer->set(
+              MemoryRead::start(std::move(located->bytes), request, name, sink, ctx.stop, read_));
         }
         const ReadRequest file{located->id, "", request.offset, request.length};
         transfer->set(source::DirRead::start(parts_.scratch, file,
@@ -321,7 +322,8 @@ std::string GitOrigin::mirror_name(const model::SourceUrl& url,
                                    const model::MountOptions& options) {
   constexpr std::size_t kDigits = 32;
   std::string all = url.canonical();
-  for (const std::string& one : {options.ref, options.credentials, options.ca_cert}) {
+  const std::string submodules = options.submodules ? "submodules" : "";
+  for (const std::string& one : {options.ref, options.credentials, options.ca_cert, submodules}) {
     all.append(1, '\0').append(one);
   }
   return catalog::sha256(all).hex().substr(0, kDigits);
@@ -335,23 +337,22 @@ Result<std::shared_ptr<GitOrigin>> GitOrigin::open(const model::SourceUrl& url,
   LAZYVOL_TRY(make_private_directory(directory));
   LAZYVOL_TRY(make_private_directory(own));
   GitOriginImpl::Parts parts;
-  LAZYVOL_TRY_ASSIGN(parts.access,
-                     Access::open({url, options.credentials, options.ca_cert, options.io_timeout,
-                                   own / "access.conf"}));
-  LAZYVOL_TRY_ASSIGN(parts.mirror,
-                     Mirror::open({own, options.ref, options.io_timeout}, parts.access));
+  LAZYVOL_TRY_ASSIGN(parts.access, Access::open({url, options.credentials, options.ca_cert,
+                                                 options.io_timeout, own / "access.conf"}));
+  LAZYVOL_TRY_ASSIGN(
+      parts.mirror,
+      Mirror::open({own, options.ref, options.submodules, options.io_timeout}, parts.access));
   LAZYVOL_TRY_ASSIGN(auto blobs, parts.mirror->open_blobs());
-  LAZYVOL_TRY_ASSIGN(parts.reader,
-                     BlobReader::open({parts.mirror->cat_file(), own / "scratch"}));
+  LAZYVOL_TRY_ASSIGN(parts.reader, BlobReader::open({parts.mirror->cat_file(), own / "scratch"}));
   BlobFetcherSettings fetching;
   fetching.io_timeout = options.io_timeout;
   parts.fetcher = std::make_unique<BlobFetcher>(std::move(blobs), *parts.reader, fetching);
   LAZYVOL_TRY_ASSIGN(
-      parts.packs,
-      source::make_dir_source(parts.mirror->volume_directory().string(), environment));
+      parts.packs, source::make_dir_source(parts.mirror->volume_directory().string(), environment));
   LAZYVOL_TRY_ASSIGN(parts.scratch, source::DirRoot::open((own / "scratch").string()));
   parts.io_timeout = options.io_timeout;
-  parts.name = url.canonical() + " ref=" + options.ref + " " + parts.mirror->signer().text();
+  parts.name = url.canonical() + " ref=" + options.ref +
+               (options.submodules ? " submodules " : " ") + parts.mirror->signer().text();
   return std::shared_ptr<GitOrigin>(
       std::make_shared<GitOriginImpl>(std::move(parts), url.canonical(), environment));
 }

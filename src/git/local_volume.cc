@@ -187,9 +187,8 @@ void LocalVolume::remove_old(std::uint64_t sequence) {
   for (const auto& file : fs::recursive_directory_iterator(directory_ / "packs", failure)) {
     if (!file.is_regular_file(failure)) continue;
     const std::string name = file.path().filename().string();
-    const bool live = std::any_of(needed.begin(), needed.end(), [&](const catalog::Digest& pack) {
-      return pack.hex() == name;
-    });
+    const bool live = std::any_of(needed.begin(), needed.end(),
+                                  [&](const catalog::Digest& pack) { return pack.hex() == name; });
     if (!live) unneeded.push_back(file.path());
   }
   for (const fs::path& path : unneeded) fs::remove(path, failure);

@@ -17,11 +17,10 @@ MemoryRead::MemoryRead(std::string bytes, const ReadRequest& request, std::strin
 }
 
 std::shared_ptr<MemoryRead> MemoryRead::start(std::string bytes, const ReadRequest& request,
-                                              std::string validator,
-                                              std::shared_ptr<ReadSink> sink, std::stop_token stop,
-                                              base::Workers& workers) {
-  auto read = std::shared_ptr<MemoryRead>(new MemoryRead(
-      std::move(bytes), request, std::move(validator), std::move(sink), workers));
+                                              std::string validator, std::shared_ptr<ReadSink> sink,
+                                              std::stop_token stop, base::Workers& workers) {
+  auto read = std::shared_ptr<MemoryRead>(
+      new MemoryRead(std::move(bytes), request, std::move(validator), std::move(sink), workers));
   const std::weak_ptr<MemoryRead> weak = read;
   read->on_stop_.emplace(std::move(stop), std::function<void()>([weak] {
                            if (const auto self = weak.lock()) self->stopped();
@@ -72,8 +71,9 @@ void MemoryRead::run() {
     }
     const bool last = started_ || start_.length == 0;
     const Flow flow =
-        started_ ? sink_->on_data(std::as_bytes(std::span(bytes_)).subspan(start_.offset, start_.length))
-                 : sink_->on_start(start_);
+        started_
+            ? sink_->on_data(std::as_bytes(std::span(bytes_)).subspan(start_.offset, start_.length))
+            : sink_->on_start(start_);
     started_ = true;
     if (flow == Flow::abort) return finish(Error{Code::cancelled, "the reader gave up"});
     if (last) return finish({});

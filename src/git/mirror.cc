@@ -12,7 +12,9 @@
 #include "git/files.h"
 #include "git/git_error.h"
 #include "git/object_id.h"
+#include "git/submodules.h"
 #include "git/upload_pack.h"
+#include "source/paths.h"
 
 namespace lazyvol::git {
 namespace {
@@ -47,6 +49,14 @@ class Countdown {
 
 }  // namespace
 
+/// A commit whose tree is shown somewhere.
+struct Mirror::Tree {
+  std::string commit, url;
+  std::uint16_t remote = 0;
+  Snapshot::Number base = Snapshot::kRoot;
+  unsigned depth = 0;
+};
+
 Mirror::Mirror(Settings settings, std::shared_ptr<Access> access)
     : settings_(std::move(settings)), access_(std::move(access)) {}
 
@@ -61,6 +71,7 @@ Result<std::unique_ptr<Mirror>> Mirror::open(Settings settings, std::shared_ptr<
   if (mirror->object_format_ != "sha1") {
     LAZYVOL_TRY(make_local_repository(dir / "local.git", mirror->object_format_));
   }
+  LAZYVOL_TRY(mirror->open_remotes());
   LAZYVOL_TRY_ASSIGN(mirror->volume_, LocalVolume::open(dir / "volume"));
   return mirror;
 }
@@ -71,9 +82,9 @@ Status Mirror::open_repository() {
     if (config->find("objectFormat = sha256") != std::string::npos) object_format_ = "sha256";
   } else {
     const Patience patience{settings_.io_timeout, {}, {}};
-    LAZYVOL_TRY_ASSIGN(const auto server,
-                       UploadPack::connect(*access_, settings_.directory / "local.git",
-                                           access_->url(), patience));
+    LAZYVOL_TRY_ASSIGN(
+        const auto server,
+        UploadPack::connect(*access_, settings_.directory / "local.git", access_->url(), patience));
     object_format_ = server->capabilities().object_format;
     if (object_format_ != "sha1" && object_format_ != "sha256") {
       return Error{Code::unsupported, "the git repository has hashes of an unknown kind"};
@@ -109,6 +120,9 @@ Status Mirror::write_state(const State& state) const {
 
 Result<ShownCommit> Mirror::update(BlobFetcher& fetcher, BlobReader& reader,
                                    const Patience& patience) {
+  for (std::size_t remote = 1; remote < remotes_.size(); ++remote) {
+    fetcher.set_remote(static_cast<std::uint16_t>(remote), remotes_[remote]);
+  }
   LAZYVOL_TRY_ASSIGN(const RemoteRef tip, repository_->look(settings_.ref, patience));
   std::optional<StoredHead> head = volume_->head();
   std::optional<State> state = read_state();
@@ -117,7 +131,8 @@ Result<ShownCommit> Mirror::update(BlobFetcher& fetcher, BlobReader& reader,
 
   LAZYVOL_TRY_ASSIGN(Commit commit, fetch(tip.name, patience));
   if (!state || state->commit != commit.id) {
-    LAZYVOL_TRY_ASSIGN(const Snapshot snapshot, snapshot_of(commit, tip.name, patience));
+    LAZYVOL_TRY_ASSIGN(const Snapshot snapshot,
+                       snapshot_of(commit, tip.name, {fetcher, reader, patience}));
     LAZYVOL_TRY_ASSIGN(head, make_head(commit, snapshot, fetcher, reader, patience));
   }
   LAZYVOL_TRY(write_state({tip.id, commit.id, head->document.digest.hex()}));
@@ -142,43 +157,136 @@ Result<Commit> Mirror::fetch(const std::string& ref, const Patience& patience) {
   return commit;
 }
 
-Status Mirror::list(const Commit& commit, Snapshot& snapshot, const Patience& patience) const {
-  const Command command =
-      local_command(settings_.directory / "local.git", repository_->objects(), {},
-                    {"ls-tree", "-r", "-t", "-z", "--full-tree", commit.id});
-  TreeRowReader rows(
-      [&](const TreeRow& row) { return snapshot.add(Snapshot::kRoot, 0, row); });
-  LAZYVOL_TRY_ASSIGN(const Finished finished,
-                     run(command, {}, patience, 0,
-                         [&](std::string_view bytes) { return rows.add(bytes); }));
+Status Mirror::list(const std::string& commit, TreeRowReader& rows,
+                    const Patience& patience) const {
+  const Command command = local_command(settings_.directory / "local.git", repository_->objects(),
+                                        {}, {"ls-tree", "-r", "-t", "-z", "--full-tree", commit});
+  LAZYVOL_TRY_ASSIGN(
+      const Finished finished,
+      run(command, {}, patience, 0, [&](std::string_view bytes) { return rows.add(bytes); }));
   if (finished.status != 0) return git_error("git ls-tree", finished.errors);
-  LAZYVOL_TRY(rows.finish());
-  snapshot.finish();
-  return {};
+  return rows.finish();
 }
 
 /// Trees that cannot be read though they were fetched are damage of the disk: they are fetched once
 /// more into a new repository.
 Result<Snapshot> Mirror::snapshot_of(const Commit& commit, const std::string& ref,
-                                     const Patience& patience) {
-  Snapshot snapshot;
-  const Status status = list(commit, snapshot, patience);
-  if (status.ok()) return snapshot;
-  const Code code = status.error().code;
-  if (code == Code::cancelled || code == Code::too_large || code == Code::timed_out) {
-    return status.error();
+                                     const Helpers& helpers) {
+  TreeRowReader nothing([](const TreeRow&) { return Status(); });
+  const Status status = list(commit.id, nothing, helpers.patience);
+  const bool damaged = !status.ok() && status.error().code != Code::cancelled &&
+                       status.error().code != Code::timed_out;
+  if (!status.ok() && !damaged) return status.error();
+  if (damaged) {
+    base::log_warn("{}: {}: fetched anew", repository_->directory().string(),
+                   status.error().message);
+    std::error_code failure;
+    fs::remove_all(repository_->directory(), failure);
+    LAZYVOL_TRY_ASSIGN(repository_,
+                       Repository::open(settings_.directory / "repo.git", access_, object_format_));
+    LAZYVOL_TRY_ASSIGN(const Commit again, repository_->fetch_commit(0, ref, helpers.patience));
+    if (again.id != commit.id) return Error{Code::stale, "the ref moved meanwhile"};
   }
-  base::log_warn("{}: {}: fetched anew", repository_->directory().string(),
-                 status.error().message);
-  std::error_code failure;
-  fs::remove_all(repository_->directory(), failure);
-  LAZYVOL_TRY_ASSIGN(repository_,
-                     Repository::open(settings_.directory / "repo.git", access_, object_format_));
-  LAZYVOL_TRY_ASSIGN(const Commit again, repository_->fetch_commit(0, ref, patience));
-  if (again.id != commit.id) return Error{Code::stale, "the ref moved meanwhile"};
-  Snapshot second;
-  LAZYVOL_TRY(list(commit, second, patience));
-  return second;
+  Snapshot snapshot;
+  LAZYVOL_TRY(add_tree(snapshot, {commit.id, access_->url(), 0, Snapshot::kRoot, 0}, helpers));
+  snapshot.finish();
+  return snapshot;
+}
+
+Status Mirror::add_tree(Snapshot& snapshot, const Tree& tree, const Helpers& helpers) {
+  std::string gitmodules;
+  std::vector<std::pair<std::string, Snapshot::Number>> links;
+  TreeRowReader rows([&](const TreeRow& row) -> Status {
+    const std::size_t before = snapshot.submodules().size();
+    LAZYVOL_TRY(snapshot.add(tree.base, tree.remote, row));
+    if (row.path == ".gitmodules" && row.type == RowType::file) gitmodules = row.id;
+    if (snapshot.submodules().size() > before) {
+      links.emplace_back(row.path, snapshot.submodules().back());
+    }
+    return {};
+  });
+  LAZYVOL_TRY(list(tree.commit, rows, helpers.patience));
+  if (!settings_.submodules || gitmodules.empty() || links.empty() ||
+      tree.depth == kMaxSubmoduleDepth) {
+    return {};
+  }
+  return add_submodules(snapshot, tree, gitmodules, links, helpers);
+}
+
+/// A submodule that cannot be had is an empty directory and a line in the log, unless another try
+/// may have it.
+Status Mirror::add_submodules(Snapshot& snapshot, const Tree& tree, const std::string& gitmodules,
+                              const std::vector<std::pair<std::string, Snapshot::Number>>& links,
+                              const Helpers& helpers) {
+  const auto countdown = std::make_shared<Countdown>(1);
+  helpers.fetcher.want(object_name(tree.remote, gitmodules),
+                       [countdown](const Status& status) { countdown->done(status); });
+  LAZYVOL_TRY(countdown->wait());
+  LAZYVOL_TRY_ASSIGN(const std::string text, helpers.reader.read(gitmodules, kMaxGitmodules));
+  const Command command =
+      local_command(settings_.directory / "local.git", repository_->objects(), {},
+                    {"config", "-f", "-", "-z", "--get-regexp", "^submodule\\..*\\.(path|url)$"});
+  LAZYVOL_TRY_ASSIGN(const Finished parsed, run(command, text, helpers.patience, 4 * text.size()));
+  const auto urls = parse_gitmodules(parsed.output);
+  for (const auto& [path, number] : links) {
+    if (snapshot.submodules().size() > kMaxSubmodules) {
+      return Error{Code::too_large, "the commit has too many submodules"};
+    }
+    const auto url = urls.find(path);
+    const auto full =
+        url == urls.end()
+            ? Result<std::string>(Error{Code::invalid_argument, ".gitmodules has no URL"})
+            : submodule_url(tree.url, url->second);
+    Status status = full.ok() ? Status() : Status(full.error());
+    const std::string id(snapshot.id(number));
+    std::uint16_t remote = 0;
+    if (status.ok()) {
+      LAZYVOL_TRY_ASSIGN(remote, remote_of(*full, helpers.fetcher));
+      LAZYVOL_TRY(repository_->set_remote(remote, *full));
+      TreeRowReader nothing([](const TreeRow&) { return Status(); });
+      if (!list(id, nothing, helpers.patience).ok()) {
+        const auto fetched = repository_->fetch_commit(remote, id, helpers.patience);
+        if (!fetched.ok()) status = fetched.error();
+      }
+    }
+    if (status.ok()) {
+      LAZYVOL_TRY(add_tree(snapshot, {id, *full, remote, number, tree.depth + 1}, helpers));
+    } else if (is_transient(status.error().code) || status.error().code == Code::cancelled) {
+      return status;
+    } else {
+      base::log_warn("{}: the submodule {} is shown empty: {}", access_->url(),
+                     source::printable(path), status.error().message);
+    }
+  }
+  return {};
+}
+
+Status Mirror::open_remotes() {
+  constexpr std::size_t kMost = 1 << 20;
+  remotes_ = {access_->url()};
+  const auto text = read_file(settings_.directory / "remotes", kMost);
+  if (!text.ok()) return text.error().code == Code::not_found ? Status() : Status(text.error());
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) remotes_.push_back(line);
+  return {};
+}
+
+/// Durable before a catalog names it.
+Result<std::uint16_t> Mirror::remote_of(const std::string& url, BlobFetcher& fetcher) {
+  std::size_t number = 0;
+  while (number < remotes_.size() && remotes_[number] != url) ++number;
+  if (number == remotes_.size()) {
+    if (number > kMaxRemotes) {
+      return Error{Code::too_large, "submodules of too many repositories"};
+    }
+    remotes_.push_back(url);
+    std::string text;
+    for (std::size_t i = 1; i < remotes_.size(); ++i) text += remotes_[i] + "\n";
+    LAZYVOL_TRY(replace_file(settings_.directory / "remotes", text, 0600));
+  }
+  const auto remote = static_cast<std::uint16_t>(number);
+  fetcher.set_remote(remote, url);
+  return remote;
 }
 
 Result<std::map<std::string, std::string>> Mirror::targets(const Snapshot& snapshot,
@@ -206,7 +314,7 @@ Result<std::map<std::string, std::string>> Mirror::targets(const Snapshot& snaps
 }
 
 /// Best effort: a size that is not known comes with the blob.
-Sizes Mirror::sizes(const std::vector<std::string>& ids, BlobReader& reader,
+Sizes Mirror::sizes(std::uint16_t remote, const std::vector<std::string>& ids, BlobReader& reader,
                     const Patience& patience) {
   Sizes sizes;
   if (repository_->is_unfiltered()) {
@@ -216,11 +324,11 @@ Sizes Mirror::sizes(const std::vector<std::string>& ids, BlobReader& reader,
     }
     return sizes;
   }
-  auto server = UploadPack::connect(*access_, repository_->directory(), access_->url(), patience);
+  auto server = UploadPack::connect(*access_, repository_->directory(), remotes_[remote], patience);
   auto answer = server.ok() ? (*server)->sizes(ids) : Result<Sizes>(server.error());
   if (answer.ok()) return *std::move(answer);
   if (answer.error().code != Code::unsupported) {
-    base::log_warn("{}: sizes of blobs stay unknown: {}", access_->url(), answer.error().message);
+    base::log_warn("{}: sizes of blobs stay unknown: {}", remotes_[remote], answer.error().message);
   } else if (!std::exchange(told_no_sizes_, true)) {
     base::log_info("{}: the server does not tell the sizes of blobs; they come with the blobs",
                    access_->url());
@@ -238,8 +346,8 @@ Result<StoredHead> Mirror::make_head(const Commit& commit, const Snapshot& snaps
                      .now_ns = base::system_clock().wall_ns(),
                      .anew = false,
                      .targets = links,
-                     .sizes = [&](std::uint16_t, const std::vector<std::string>& ids) {
-                       return Result<Sizes>(sizes(ids, reader, patience));
+                     .sizes = [&](std::uint16_t remote, const std::vector<std::string>& ids) {
+                       return Result<Sizes>(sizes(remote, ids, reader, patience));
                      }};
   const std::optional<StoredHead> before = volume_->head();
   auto compiled = compile(input, before, *volume_);

@@ -3,6 +3,8 @@
 //   repo.git/   commits and trees          blobs.git/  blobs, as far as somebody read them
 //   volume/     the catalog (local_volume.h)  local.git/  an empty repository, for reading objects
 //   state       which commit the head shows   key.pem     signs the head
+//   remotes     URLs of submodules, one a line: the first is remote 1. Object names hold the
+//   number.
 #pragma once
 
 #include <atomic>
@@ -37,6 +39,7 @@ class Mirror {
   struct Settings {
     std::filesystem::path directory;  ///< made when it is missing, 0700
     std::string ref;
+    bool submodules = false;  ///< else they are empty directories
     std::chrono::milliseconds io_timeout{10'000};
   };
   /// Prepares the directory; reaches no network unless it is new and the server has to be asked for
@@ -66,20 +69,34 @@ class Mirror {
   std::optional<State> read_state() const;
   Status write_state(const State& state) const;
   Result<Commit> fetch(const std::string& ref, const Patience& patience);
-  Status list(const Commit& commit, Snapshot& snapshot, const Patience& patience) const;
+  Status list(const std::string& commit, TreeRowReader& rows, const Patience& patience) const;
+  struct Helpers {
+    BlobFetcher& fetcher;
+    BlobReader& reader;
+    const Patience& patience;
+  };
   Result<Snapshot> snapshot_of(const Commit& commit, const std::string& ref,
-                               const Patience& patience);
-  Result<std::map<std::string, std::string>> targets(const Snapshot& snapshot,
-                                                     BlobFetcher& fetcher, BlobReader& reader);
-  Sizes sizes(const std::vector<std::string>& ids, BlobReader& reader, const Patience& patience);
-  Result<StoredHead> make_head(const Commit& commit, const Snapshot& snapshot,
-                               BlobFetcher& fetcher, BlobReader& reader, const Patience& patience);
+                               const Helpers& helpers);
+  struct Tree;
+  Status add_tree(Snapshot& snapshot, const Tree& tree, const Helpers& helpers);
+  Status add_submodules(Snapshot& snapshot, const Tree& tree, const std::string& gitmodules,
+                        const std::vector<std::pair<std::string, Snapshot::Number>>& links,
+                        const Helpers& helpers);
+  Result<std::uint16_t> remote_of(const std::string& url, BlobFetcher& fetcher);
+  Status open_remotes();
+  Result<std::map<std::string, std::string>> targets(const Snapshot& snapshot, BlobFetcher& fetcher,
+                                                     BlobReader& reader);
+  Sizes sizes(std::uint16_t remote, const std::vector<std::string>& ids, BlobReader& reader,
+              const Patience& patience);
+  Result<StoredHead> make_head(const Commit& commit, const Snapshot& snapshot, BlobFetcher& fetcher,
+                               BlobReader& reader, const Patience& patience);
 
   const Settings settings_;
   const std::shared_ptr<Access> access_;
   std::string object_format_ = "sha1";
   std::unique_ptr<Repository> repository_;
   std::unique_ptr<LocalVolume> volume_;
+  std::vector<std::string> remotes_;  ///< URLs; the first is SOURCE
   bool told_no_sizes_ = false;
 };
 

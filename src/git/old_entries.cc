@@ -30,9 +30,9 @@ Result<OldEntries> OldEntries::load(catalog::PageReader& reader, const catalog::
 std::span<const OldEntries::Old> OldEntries::in(NodeId directory) const {
   Old sought;
   sought.directory = directory;
-  const auto [begin, end] = std::equal_range(
-      entries_.begin(), entries_.end(), sought,
-      [](const Old& a, const Old& b) { return a.directory < b.directory; });
+  const auto [begin, end] =
+      std::equal_range(entries_.begin(), entries_.end(), sought,
+                       [](const Old& a, const Old& b) { return a.directory < b.directory; });
   return {begin, end};
 }
 

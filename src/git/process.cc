@@ -77,9 +77,8 @@ std::vector<std::string> environment_of(const Command& command) {
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string_view text = *variable;
     const std::string_view name = text.substr(0, text.find('='));
-    const bool replaced =
-        std::any_of(command.environment.begin(), command.environment.end(),
-                    [&](const auto& one) { return one.first == name; });
+    const bool replaced = std::any_of(command.environment.begin(), command.environment.end(),
+                                      [&](const auto& one) { return one.first == name; });
     if (is_inherited(text) && !replaced) all.emplace_back(text);
   }
   for (const auto& [name, value] : command.environment) all.push_back(name + "=" + value);
@@ -303,8 +302,8 @@ Result<Finished> run(const Command& command, std::string_view input, const Patie
     if (on_output) {
       LAZYVOL_TRY(on_output(bytes));
     } else if (finished.output.size() + got > most) {
-      return Error{Code::too_large, "git's answer has more than " + std::to_string(most) +
-                                        " bytes"};
+      return Error{Code::too_large,
+                   "git's answer has more than " + std::to_string(most) + " bytes"};
     } else {
       finished.output.append(bytes);
     }

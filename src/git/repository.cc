@@ -164,9 +164,10 @@ Result<RemoteRef> Repository::look(const std::string& ref, const Patience& patie
 void Repository::tell_unfiltered(const std::string& errors) {
   if (unfiltered_ || errors.find("filtering not recognized") == std::string::npos) return;
   unfiltered_ = true;
-  base::log_warn("{}: the server cannot leave out blobs (uploadpack.allowFilter is off), so whole "
-                 "commits are fetched",
-                 access_->url());
+  base::log_warn(
+      "{}: the server cannot leave out blobs (uploadpack.allowFilter is off), so whole "
+      "commits are fetched",
+      access_->url());
 }
 
 Result<Commit> Repository::fetch_commit(std::uint16_t remote, const std::string& ref,
@@ -194,11 +195,10 @@ Status Repository::fetch_blobs(std::uint16_t remote, std::span<const std::string
   for (const std::string& id : ids) input += id + "\n";
   // Nothing that is here is offered: with it the server would have to compute what is missing.
   // Neither are these made durable: they can be fetched again.
-  const auto fetched =
-      git({"-c", "fetch.negotiationAlgorithm=noop", "-c", "core.fsync=none", "fetch",
-           "--filter=blob:none", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance",
-           "--progress", "--stdin", remote_name(remote)},
-          input, patience, "git fetch");
+  const auto fetched = git({"-c", "fetch.negotiationAlgorithm=noop", "-c", "core.fsync=none",
+                            "fetch", "--filter=blob:none", "--no-tags", "--no-write-fetch-head",
+                            "--no-auto-maintenance", "--progress", "--stdin", remote_name(remote)},
+                           input, patience, "git fetch");
   return fetched.ok() ? Status() : Status(fetched.error());
 }
 

@@ -72,8 +72,8 @@ Status Snapshot::add(Number base, std::uint16_t remote, const TreeRow& row) {
   const auto number = static_cast<Number>(nodes_.size());
   if (row.type == RowType::symlink) {
     if (symlinks_.size() == kMaxSymlinks) {
-      return Error{Code::too_large, "the commit has more than " + std::to_string(kMaxSymlinks) +
-                                        " symbolic links"};
+      return Error{Code::too_large,
+                   "the commit has more than " + std::to_string(kMaxSymlinks) + " symbolic links"};
     }
     symlinks_.push_back(number);
   }

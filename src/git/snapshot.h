@@ -62,9 +62,9 @@ class Snapshot {
   bool fits(Number base, const TreeRow& row, std::string_view name) const;
 
   std::vector<Node> nodes_;
-  std::string text_;                 // names and ids
-  std::vector<std::size_t> lengths_; // of the paths of directories, for kMaxPath; by node
-  std::vector<Number> order_;        // all but the root, by parent and name
+  std::string text_;                  // names and ids
+  std::vector<std::size_t> lengths_;  // of the paths of directories, for kMaxPath; by node
+  std::vector<Number> order_;         // all but the root, by parent and name
   std::vector<std::size_t> begins_;  // where a node's children begin in order_; one more at the end
   std::vector<Number> symlinks_, submodules_;
   std::uint64_t left_out_ = 0;

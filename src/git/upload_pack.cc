@@ -13,8 +13,8 @@ Result<std::unique_ptr<UploadPack>> UploadPack::connect(Access& access,
                                                         const Patience& patience) {
   LAZYVOL_TRY_ASSIGN(const auto command, access.upload_pack(git_dir, url));
   LAZYVOL_TRY_ASSIGN(auto process, Process::start(command.command, patience));
-  auto made = std::unique_ptr<UploadPack>(
-      new UploadPack(std::move(process), command.needs_connect));
+  auto made =
+      std::unique_ptr<UploadPack>(new UploadPack(std::move(process), command.needs_connect));
   if (auto status = made->begin(command.needs_connect); !status.ok()) {
     return made->failed(std::move(status).error());
   }

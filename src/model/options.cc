@@ -326,6 +326,8 @@ const std::vector<Option>& table() {
       LAZYVOL_FLAG("no-sign-request", "read the S3 bucket anonymously", no_sign_request),
       LAZYVOL_OPTION("ref", "NAME", "the branch, tag or commit of the git repository", ref,
                      set_ref(o.ref, text)),
+      LAZYVOL_OPTION("submodules", "yes|no", "show what the git repository's submodules hold",
+                     submodules, set(o.submodules, text)),
       LAZYVOL_OPTION("subdir", "PATH", "mount only this directory of the volume", subdir,
                      set_subdir(o.subdir, text)),
       LAZYVOL_OPTION("uid", "ID", "owner of everything", uid, set_owner(o.uid, text)),

@@ -217,8 +217,9 @@ Result<SourceUrl> parse_file(std::string_view rest) {
 
 /// A repository's address is that of the scheme behind "git+"; a slash at its end means nothing.
 Result<SourceUrl> parse_git(std::string_view scheme, std::string_view rest) {
-  Result<SourceUrl> url = bad("unknown scheme in SOURCE: git is reached by git+https, git+http, "
-                              "git+ssh or git+file");
+  Result<SourceUrl> url =
+      bad("unknown scheme in SOURCE: git is reached by git+https, git+http, "
+          "git+ssh or git+file");
   if (scheme == "http" || scheme == "https") url = parse_http(std::string(scheme), rest);
   if (scheme == "ssh") url = parse_sftp(rest);
   if (scheme == "file") url = parse_file(rest);

@@ -15,8 +15,8 @@ struct SourceUrl {
   std::string authority;  ///< "host", "host:port", "[::1]:80"; lower case; never user information;
                           ///< s3: the bucket as typed
   /// file: the decoded absolute path; http: as typed, starts with '/'; s3: likewise and ends with
-  /// '/'; sftp: decoded, absolute, or below the login's home directory as "/~" and "/~/…"; git+X: as
-  /// for X, ssh as sftp.
+  /// '/'; sftp: decoded, absolute, or below the login's home directory as "/~" and "/~/…"; git+X:
+  /// as for X, ssh as sftp.
   std::string path;
   std::string user{};  ///< sftp, git+ssh: decoded; empty when none is given
   bool operator==(const SourceUrl&) const = default;

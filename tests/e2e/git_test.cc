@@ -115,7 +115,8 @@ TEST_F(GitMount, ARefreshShowsANewCommitAndARewrittenBranch) {
   world_.must_mount(url(), "refresh=never");
   std::ifstream open(world_.mountpoint / "changed");
   EXPECT_EQ(read_file(world_.mountpoint / "changed"), "old");
-  struct stat before {}, after {};
+  struct stat before {
+  }, after{};
   ::stat((world_.mountpoint / "kept").c_str(), &before);
   fs::remove(repository_.work() / "gone");
   repository_.put("changed", "new bytes");
@@ -165,8 +166,8 @@ TEST_F(GitMount, TwoMountsShareOneMirror) {
   world_.must_mount(url());
   const fs::path second = world_.origin / "second";
   fs::create_directory(second);
-  const Ran ran = lazyvol({"mount", url(), second.string(), "-o",
-                           "cache-dir=" + world_.cache.string()});
+  const Ran ran =
+      lazyvol({"mount", url(), second.string(), "-o", "cache-dir=" + world_.cache.string()});
   EXPECT_EQ(ran.status, 0) << ran.err;
   EXPECT_EQ(read_file(second / "a"), "1");
   EXPECT_EQ(lazyvol({"umount", second.string()}).status, 0);

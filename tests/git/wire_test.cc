@@ -41,16 +41,17 @@ TEST(PktLine, IsTakenOffOneByOneWithMarks) {
 }
 
 TEST(PktLine, OfImpossibleLengthIsRefused) {
-  for (const std::string_view bad : {"", "00", "zzzz", "0003", "ffffx", "0009abc", "-001", "0x0a"}) {
+  for (const std::string_view bad :
+       {"", "00", "zzzz", "0003", "ffffx", "0009abc", "-001", "0x0a"}) {
     std::string_view rest = bad;
     EXPECT_EQ(code_of(take_pkt(rest)), Code::corrupt) << bad;
   }
 }
 
 TEST(ObjectInfo, RequestNamesEachObject) {
-  EXPECT_EQ(object_info_request(std::vector{kId}, "sha1"),
-            "0018command=object-info\n0017object-format=sha1\n00010009size\n0031oid " + kId +
-                "\n0000");
+  EXPECT_EQ(
+      object_info_request(std::vector{kId}, "sha1"),
+      "0018command=object-info\n0017object-format=sha1\n00010009size\n0031oid " + kId + "\n0000");
 }
 
 TEST(ObjectInfo, CapabilitiesAreReadLineByLine) {

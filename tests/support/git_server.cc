@@ -105,8 +105,9 @@ GitHttpServer::GitHttpServer(const fs::path& root, GitHttpOptions options)
       "fastcgi_param HTTP_CONTENT_ENCODING $http_content_encoding;\n"
       "fastcgi_param GIT_PROJECT_ROOT {}; fastcgi_param GIT_HTTP_EXPORT_ALL 1;\n"
       "fastcgi_param PATH_INFO $1; {}\nfastcgi_pass unix:{}; }}\n",
-      root.string(), options.version2 ? "fastcgi_param GIT_PROTOCOL $http_git_protocol;"
-                                       : "fastcgi_param HTTP_GIT_PROTOCOL \"\";",
+      root.string(),
+      options.version2 ? "fastcgi_param GIT_PROTOCOL $http_git_protocol;"
+                       : "fastcgi_param HTTP_GIT_PROTOCOL \"\";",
       socket.string());
   impl_->nginx = std::make_unique<Nginx>(impl_->dir.path(), nginx);
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log.h"
 #include "daemon/cli.h"
 #include "daemon/cli_commands.h"
 #include "daemon/cli_parse.h"
@@ -196,6 +197,7 @@ int lazyvol_main(const std::vector<std::string>& arguments, Console console) {
   if (!line.run) {  // asked here, so that an unknown word is named instead
     return complain(console, "a command is needed (see lazyvol --help)", kExitUsage);
   }
+  base::log_to_stderr(base::LogLevel::warn);  // stdout is for results
   return run_guarded([&] { return line.run(console); }, console, kExitFailed);
 }
 

@@ -25,7 +25,9 @@
 #include "publish/dir_store.h"
 #include "publish/open_volume.h"
 #include "publish/publisher.h"
+#include "publish/s3_store.h"
 #include "publish/volume_reader.h"
+#include "source/s3_address.h"
 
 namespace lazyvol::daemon {
 namespace {
@@ -38,6 +40,7 @@ constexpr std::uint64_t kMaxProfileBytes = 64U << 20;
 struct PublishCommand {
   std::string tree, destination, key_file, profile_file, expires, state_dir;
   std::string chunk = "default";
+  OriginOptions origin;
   publish::PublishOptions options;
   bool json = false;
 };
@@ -100,21 +103,48 @@ Status complete_options(PublishCommand& command) {
   return {};
 }
 
+/// Where the volume lies: in a bucket, or else in a directory.
+struct Destination {
+  fs::path directory;
+  std::optional<model::SourceUrl> bucket;
+  model::MountOptions origin;  // of the bucket
+};
+
+/// What the publisher's memory of a volume is found by.
+Result<std::string> name_of(const Destination& destination) {
+  if (!destination.bucket) return destination.directory.string();
+  LAZYVOL_TRY_ASSIGN(const auto address,
+                     source::S3Address::make(*destination.bucket, destination.origin));
+  return address.display();
+}
+
 /// Where the volume and the publisher's memory of it lie; the former not in the tree.
-Result<fs::path> place_directories(PublishCommand& command) {
-  LAZYVOL_TRY_ASSIGN(const std::string text, publish::volume_directory(command.destination));
-  LAZYVOL_TRY_ASSIGN(fs::path destination, canonical_cache_dir(text));
+Result<Destination> find_destination(PublishCommand& command) {
+  Destination destination;
+  LAZYVOL_TRY_ASSIGN(destination.origin, command.origin.parse(command.destination));
+  LAZYVOL_TRY_ASSIGN(destination.bucket, publish::volume_bucket(command.destination));
+  if (!destination.bucket) {
+    LAZYVOL_TRY_ASSIGN(const std::string text, publish::volume_directory(command.destination));
+    LAZYVOL_TRY_ASSIGN(destination.directory, canonical_cache_dir(text));
+  }
   fs::path state = command.state_dir;
   if (state.empty()) {
-    LAZYVOL_TRY_ASSIGN(state, default_state_dir(UserContext::current(), destination));
+    LAZYVOL_TRY_ASSIGN(const std::string name, name_of(destination));
+    LAZYVOL_TRY_ASSIGN(state, default_state_dir(UserContext::current(), name));
   }
   LAZYVOL_TRY_ASSIGN(command.options.state_dir, canonical_cache_dir(state));
   LAZYVOL_TRY_ASSIGN(const fs::path tree, canonical_cache_dir(command.tree));
-  if (lies_in(destination, tree)) {
+  if (!destination.bucket && lies_in(destination.directory, tree)) {
     return Error{Code::invalid_argument,
                  command.destination + " lies in " + command.tree + ": it would publish itself"};
   }
   return destination;
+}
+
+Result<std::unique_ptr<publish::Store>> make_store(const Destination& destination,
+                                                   std::stop_token stop) {
+  if (!destination.bucket) return publish::make_dir_store(destination.directory);
+  return publish::make_s3_store(*destination.bucket, destination.origin, {.stop = std::move(stop)});
 }
 
 void print_json(const PublishReport& r, std::chrono::milliseconds elapsed, std::ostream& out) {
@@ -168,13 +198,13 @@ int run_publish(PublishCommand& command, Console console) {
   if (auto status = complete_options(command); !status.ok()) {
     return refuse(console, status.error());
   }
-  const auto destination = place_directories(command);
+  const auto destination = find_destination(command);
   if (!destination.ok()) {
     return refuse(console, destination.error());
   }
   Interrupt interrupt;  // before the store and the publisher start threads
-  const auto store = publish::make_dir_store(*destination);
-  if (!store.ok()) return complain(console, store.error().message, kExitFailed);
+  const auto store = make_store(*destination, interrupt.token());
+  if (!store.ok()) return end_with(console, store.error(), interrupt);
   ProgressLine line(console);
   const auto report = publish::publish(
       **store, command.options, [&](const publish::PublishProgress& seen) { line.update(seen); },
@@ -227,8 +257,10 @@ int run_keygen(const std::string& path, Console console) {
 void add_publish_options(CLI::App& app, PublishCommand& line) {
   publish::PublishOptions& options = line.options;
   app.add_option("TREE", line.tree, "the directory to publish")->required();
-  app.add_option("DEST", line.destination, "the volume's directory; made when it is missing")
+  app.add_option("DEST", line.destination,
+                 "the volume's directory, made when it is missing, or s3://BUCKET/PREFIX")
       ->required();
+  line.origin.add_to(app);
   app.add_option("--key", line.key_file, "sign with this secret key (PEM, mode 0600)")
       ->type_name("FILE");
   app.add_option("--tag", options.tags, "also keep the revision under this name")

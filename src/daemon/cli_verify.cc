@@ -17,7 +17,6 @@
 #include "daemon/control_client.h"
 #include "daemon/progress_bar.h"
 #include "publish/dir_files.h"
-#include "publish/dir_store.h"
 #include "publish/gc.h"
 #include "publish/open_volume.h"
 #include "publish/verify.h"
@@ -94,8 +93,8 @@ int run_verify(VerifyCommand& command, Console console) {
   const auto path = publish::head_path(command.options.revision);
   if (!path.ok()) return refuse(console, path.error().in("--revision"));
   Interrupt interrupt;
-  const auto store = command.volume.open();
-  if (!store.ok()) return refuse(console, store.error());
+  const auto store = command.volume.open(interrupt.token());
+  if (!store.ok()) return refuse(console, store.error(), interrupt);
   command.options.now_ns = base::system_clock().wall_ns();
   ProgressLine line(console);
   const auto report = publish::verify(
@@ -143,7 +142,8 @@ void add_verify(CLI::App& app, Command& command) {
 }
 
 struct GcCommand {
-  std::string volume, grace = "24h";
+  VolumeArgument volume;
+  std::string grace = "24h";
   publish::GcOptions options;
   bool packs = false, json = false;
 };
@@ -212,11 +212,15 @@ int run_gc(GcCommand& command, Console console) {
   constexpr std::chrono::hours kLongest{24 * 365 * 100};
   command.options.grace = std::chrono::duration_cast<std::chrono::seconds>(
       std::min<std::chrono::milliseconds>(*grace, kLongest));
-  const auto directory = publish::volume_directory(command.volume);
-  if (!directory.ok()) return refuse(console, directory.error());
+  const auto bucket = publish::volume_bucket(command.volume.text);
+  if (!bucket.ok()) return refuse(console, bucket.error());
+  if (!*bucket) {  // a server that cannot be written to is no place to clear up
+    const auto directory = publish::volume_directory(command.volume.text);
+    if (!directory.ok()) return refuse(console, directory.error());
+  }
   Interrupt interrupt;
-  const auto store = publish::open_dir_store(*directory);
-  if (!store.ok()) return refuse(console, store.error());
+  const auto store = command.volume.open(interrupt.token());
+  if (!store.ok()) return refuse(console, store.error(), interrupt);
   ProgressLine line(console);
   const auto marked = [&](std::size_t done, std::size_t all) {
     line.update(fmt::format("{} of {} revisions walked", done, all));
@@ -237,7 +241,9 @@ void add_gc(CLI::App& app, Command& command) {
   auto* gc =
       app.add_subcommand("gc", "Remove old revisions, and packs that nothing needs any more");
   const auto line = std::make_shared<GcCommand>();
-  gc->add_option("VOLUME", line->volume, "the volume's directory")->required();
+  gc->add_option("VOLUME", line->volume.text, "the volume's directory, or s3://BUCKET/PREFIX")
+      ->required();
+  line->volume.options.add_to(*gc);
   gc->add_option("--keep", line->options.keep, "this many of the last revisions (default 10)")
       ->type_name("N")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}).description(""));

@@ -25,25 +25,42 @@ namespace lazyvol::daemon {
 using publish::NameChange;
 using publish::Revision;
 
-void VolumeArgument::add_to(CLI::App& app) {
-  app.add_option("VOLUME", text, "the volume's directory, or its URL")->required();
-  app.add_option("-o,--options", options,
-                 "for a URL: credentials=FILE, ca-cert=FILE, io-timeout=TIME, as for mounts")
+void OriginOptions::add_to(CLI::App& app) {
+  app.add_option(
+         "-o,--options", texts,
+         "for a URL: credentials=FILE, ca-cert=FILE, endpoint=URL, io-timeout=TIME, ..., as "
+         "for mounts")
       ->type_name("OPT,...")
       ->allow_extra_args(false);
 }
 
-Result<std::unique_ptr<publish::Store>> VolumeArgument::open() const {
+Result<model::MountOptions> OriginOptions::parse(const std::string& url) const {
   model::MountOptions parsed;
-  for (const auto& one : options) {
+  if (url.starts_with("s3://")) parsed.io_timeout = std::chrono::seconds(60);
+  for (const auto& one : texts) {
     LAZYVOL_TRY_ASSIGN(parsed, model::parse_mount_options(one, std::move(parsed)));
   }
-  return publish::open_volume(text, parsed);
+  return parsed;
+}
+
+void VolumeArgument::add_to(CLI::App& app) {
+  app.add_option("VOLUME", text, "the volume's directory, or its URL")->required();
+  options.add_to(app);
+}
+
+Result<std::unique_ptr<publish::Store>> VolumeArgument::open(std::stop_token stop) const {
+  LAZYVOL_TRY_ASSIGN(const model::MountOptions parsed, options.parse(text));
+  return publish::open_volume(text, parsed, std::move(stop));
 }
 
 int refuse(Console console, const Error& error) {
   const bool usage = error.code == Code::invalid_argument || error.code == Code::unsupported;
   return complain(console, error.message, usage ? kExitUsage : kExitFailed);
+}
+
+int refuse(Console console, const Error& error, const Interrupt& interrupt) {
+  const bool stopped = interrupt.exit_status() != 0 && error.code == Code::cancelled;
+  return stopped ? end_with(console, error, interrupt) : refuse(console, error);
 }
 
 int end_with(Console console, const Error& error, const Interrupt& interrupt) {
@@ -128,8 +145,8 @@ void print_row(const Revision& revision, std::ostream& out) {
 
 int run_revisions(const VolumeArgument& volume, bool json, Console console) {
   Interrupt interrupt;
-  const auto store = volume.open();
-  if (!store.ok()) return refuse(console, store.error());
+  const auto store = volume.open(interrupt.token());
+  if (!store.ok()) return refuse(console, store.error(), interrupt);
   // Over a network the sizes would cost a request for each page.
   const bool local = publish::volume_directory(volume.text).ok();
   const auto revisions = publish::list_revisions(**store, local, interrupt.token());
@@ -228,8 +245,8 @@ void print_change(const NameChange& change, std::ostream& out) {
 
 int run_diff(const DiffCommand& command, Console console) {
   Interrupt interrupt;
-  const auto store = command.volume.open();
-  if (!store.ok()) return refuse(console, store.error());
+  const auto store = command.volume.open(interrupt.token());
+  if (!store.ok()) return refuse(console, store.error(), interrupt);
   const auto before_path = publish::head_path(command.before);
   if (!before_path.ok()) return refuse(console, before_path.error());
   const auto after_path = publish::head_path(command.after);

@@ -3,30 +3,46 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "daemon/cli.h"
 #include "daemon/interrupt.h"
 #include "lazyvol/error.h"
+#include "model/options.h"
 #include "publish/store.h"
 
 namespace lazyvol::daemon {
 
+/// -o of a command line: how the server of a URL is reached, as for mounts.
+struct OriginOptions {
+  std::vector<std::string> texts;
+
+  /// Adds it to `app`, which it must outlive the parsing of.
+  void add_to(CLI::App& app);
+  /// For `url`; a bucket is waited for with more patience than a mount would have, because nobody
+  /// reads meanwhile. Errors: invalid_argument.
+  Result<model::MountOptions> parse(const std::string& url) const;
+};
+
 /// VOLUME and -o of a command line.
 struct VolumeArgument {
   std::string text;
-  std::vector<std::string> options;
+  OriginOptions options;
 
   /// Adds both to `app`, of which the argument must outlive the parsing.
   void add_to(CLI::App& app);
-  /// Errors: invalid_argument (usage), unsupported, not_found, ….
-  Result<std::unique_ptr<publish::Store>> open() const;
+  /// `stop` ends what waits for a server. Errors: invalid_argument (usage), unsupported, not_found,
+  /// ….
+  Result<std::unique_ptr<publish::Store>> open(std::stop_token stop) const;
 };
 
 /// Complains of what the command line says. Answers with the exit status: usage, but for files and
 /// volumes that cannot be had.
 int refuse(Console console, const Error& error);
+/// The same, unless the command was stopped meanwhile.
+int refuse(Console console, const Error& error, const Interrupt& interrupt);
 /// Complains of how a command ended, or says that it was stopped if `interrupt` was why. Answers
 /// with the exit status.
 int end_with(Console console, const Error& error, const Interrupt& interrupt);

@@ -179,8 +179,11 @@ void CurlTransfer::set_method() {
     case HttpRequest::Method::put:
     case HttpRequest::Method::post:
       // The body stays where it is: it must live as long as the transfer, and does.
-      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-      set(CURLOPT_POSTFIELDS, request.body.c_str());
+      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.content().size()));
+      set(CURLOPT_POSTFIELDS, request.content().data());
+      set(CURLOPT_NOPROGRESS, 0L);
+      set(CURLOPT_XFERINFOFUNCTION, &CurlTransfer::progress_callback);
+      set(CURLOPT_XFERINFODATA, static_cast<void*>(this));
       if (request.method == HttpRequest::Method::put) set(CURLOPT_CUSTOMREQUEST, "PUT");
       // No waiting for "100 Continue": few servers send it.
       if (!add_line("Expect:")) set_code_ = CURLE_OUT_OF_MEMORY;

@@ -58,6 +58,17 @@ std::size_t CurlTransfer::write_callback(char* data, std::size_t size, std::size
   return static_cast<CurlTransfer*>(self)->on_data(std::as_bytes(std::span(data, size * count)));
 }
 
+// A server that takes a body is not silent, however long that lasts.
+int CurlTransfer::progress_callback(void* self, curl_off_t, curl_off_t, curl_off_t,
+                                    curl_off_t sent) {
+  auto* transfer = static_cast<CurlTransfer*>(self);
+  if (sent > transfer->sent_) {
+    transfer->sent_ = sent;
+    transfer->quiet_since_ = transfer->last_byte_ = now();
+  }
+  return 0;
+}
+
 curl_socket_t CurlTransfer::open_socket_callback(void* self, curlsocktype /*purpose*/,
                                                  curl_sockaddr* address) {
   auto* transfer = static_cast<CurlTransfer*>(self);

@@ -65,6 +65,7 @@ class CurlTransfer {
  private:
   static std::size_t header_callback(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t write_callback(char* data, std::size_t size, std::size_t count, void* self);
+  static int progress_callback(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t sent);
   static curl_socket_t open_socket_callback(void* self, curlsocktype purpose,
                                             curl_sockaddr* address);
   std::size_t on_header(std::string_view line);
@@ -98,6 +99,7 @@ class CurlTransfer {
   std::optional<std::string> redirect_;
   std::size_t redirect_body_ = 0;
   base::Monotonic quiet_since_;  ///< the start, a resume() or a byte
+  curl_off_t sent_ = 0;          ///< of the body
   base::Monotonic last_byte_{};
   bool paused_ = false;  ///< the sink said so
   bool held_ = false;    ///< and libcurl keeps data back because of it

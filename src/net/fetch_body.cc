@@ -81,7 +81,11 @@ class BodyFetch final : public HttpSink, public std::enable_shared_from_this<Bod
       return finish(
           Error{Code::too_large, fmt::format("{}: more than {} bytes", what(), options_.max_body)});
     }
-    if (http_status != 0 && !wanted() && !request_.context.stop.stop_requested()) {
+    if (http_status != 0 && !wanted()) {
+      // A refusal that came whole is no success, only because nobody waits for another attempt.
+      if (request_.context.stop.stop_requested()) {
+        return finish(Error{Code::cancelled, "cancelled"});
+      }
       return on_refused(http_status);  // the head says it all, however its page ended
     }
     if (status.ok()) return finish(std::move(body_));

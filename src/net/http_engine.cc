@@ -206,8 +206,9 @@ void HttpEngine::Impl::accept(std::unique_ptr<PendingRequest> pending) {
 
 void HttpEngine::Impl::enqueue(std::unique_ptr<PendingRequest> pending) {
   const auto& range = pending->request.range;
-  pending->shareable =
-      options_.http2 && pending->target.origin.tls() && !(range && range->second >= kBulkBytes);
+  const bool bulk =
+      (range && range->second >= kBulkBytes) || pending->request.content().size() >= kBulkBytes;
+  pending->shareable = options_.http2 && pending->target.origin.tls() && !bulk;
   pending->queued_at = now();
   next_check_ =
       std::min(next_check_, no_progress_deadline(pending->queued_at, pending->request.context));

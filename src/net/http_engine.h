@@ -54,6 +54,12 @@ struct HttpIdentity {
   bool operator==(const HttpIdentity&) const = default;
 };
 
+/// A body that is worth sharing: made and hashed once, for all attempts to send it.
+struct Payload {
+  std::string bytes;
+  std::string sha256;  ///< of `bytes`, lower-case hex
+};
+
 struct HttpRequest {
   enum class Method { get, head, put, post, del };
   Method method = Method::get;
@@ -61,13 +67,16 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers;  ///< extra request headers
   /// Range: bytes=first-(first+length-1). Encoded as identity always.
   std::optional<std::pair<std::uint64_t, std::uint64_t>> range;  ///< {first, length}
-  bool accept_encoding = false;  ///< negotiate and decode (for metadata, never for bytes)
-  std::string body;              ///< of put and post
+  bool accept_encoding = false;            ///< negotiate and decode (for metadata, never for bytes)
+  std::string body;                        ///< of put and post
+  std::shared_ptr<const Payload> payload;  ///< instead of `body`
   /// When false, a redirect is a response like any other: a signature holds for one host.
   bool follow_redirects = true;
   bool bypass_proxy = false;                     ///< for services of this machine
   std::shared_ptr<const HttpIdentity> identity;  ///< may be null
   RequestContext context;
+
+  std::string_view content() const { return payload ? payload->bytes : std::string_view(body); }
 };
 
 /// "GET", "HEAD", … Static storage.
@@ -87,12 +96,12 @@ class HttpSink {
   /// paused response may gather in memory (the window that curl announces).
   virtual Flow on_data(std::span<const std::byte> data) = 0;
   /// Ok when the whole response arrived, whatever its HTTP status. Else unreachable (no
-  /// connection), timed_out (context.no_progress passed without a byte; a paused response cannot
-  /// time out, and a waiting request only while its server gives nobody a byte), cancelled (stop
-  /// requested, or the sink said abort), access_denied (TLS trust failures, with the reason; a
-  /// redirect from https to http), io_error (broken off, short, more than 10 redirects), too_large
-  /// (more than 256 KiB of header fields), unsupported (a redirect to something else than http),
-  /// invalid_argument (a malformed request).
+  /// connection), timed_out (context.no_progress passed without a byte in either direction; a
+  /// paused response cannot time out, and a waiting request only while its server gives nobody a
+  /// byte), cancelled (stop requested, or the sink said abort), access_denied (TLS trust failures,
+  /// with the reason; a redirect from https to http), io_error (broken off, short, more than 10
+  /// redirects), too_large (more than 256 KiB of header fields), unsupported (a redirect to
+  /// something else than http), invalid_argument (a malformed request).
   virtual void on_done(Status status) = 0;
 };
 

@@ -175,7 +175,7 @@ Status sign(HttpRequest& request, const AwsKeys& keys, const SigningScope& scope
   parts.method = method_name(request.method);
   parts.path = std::move(url.path);
   parts.query = std::move(url.query);
-  parts.payload_sha256 = sha256_hex(request.body);
+  parts.payload_sha256 = request.payload ? request.payload->sha256 : sha256_hex(request.body);
   const std::string date = amz_date_of(now_s);
 
   std::erase_if(request.headers, [](const auto& header) {

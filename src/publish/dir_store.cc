@@ -15,13 +15,13 @@
 #include <utility>
 
 #include "publish/dir_files.h"
+#include "publish/object_path.h"
 
 namespace lazyvol::publish {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kOwn = ".lazyvol";  // not part of the volume
 constexpr std::string_view kTemporary = "tmp-";
 // Where files cannot be locked, only age tells that nobody writes one any more.
 constexpr std::int64_t kStraySeconds = 24 * 3600;
@@ -30,21 +30,6 @@ constexpr auto kLockPatience = std::chrono::seconds(10);
 // Who wants it for something else comes again.
 constexpr auto kShortPatience = std::chrono::seconds(1);
 constexpr auto kLockPoll = std::chrono::milliseconds(10);
-
-// Objects have relative paths of plain names.
-Status check_path(std::string_view path) {
-  std::string_view rest = path;
-  while (true) {
-    const std::size_t slash = rest.find('/');
-    const std::string_view name = rest.substr(0, slash);
-    if (name.empty() || name == "." || name == ".." || name == kOwn ||
-        name.find('\0') != std::string_view::npos) {
-      return Error{Code::invalid_argument, "no object can be called '" + std::string(path) + "'"};
-    }
-    if (slash == std::string_view::npos) return {};
-    rest.remove_prefix(slash + 1);
-  }
-}
 
 std::string parent_of(const std::string& path) {
   return path.substr(0, path.find_last_of('/'));
@@ -129,7 +114,7 @@ class DirWriter final : public ObjectWriter {
   DirWriter(std::string root, Temporary file) : root_(std::move(root)), file_(std::move(file)) {}
   Status write(std::string_view bytes) override { return file_.write(bytes); }
   Status commit(const std::string& path) override {
-    LAZYVOL_TRY(check_path(path));
+    LAZYVOL_TRY(check_object_path(path));
     return file_.move_to(root_ + "/" + path, true);
   }
 
@@ -157,13 +142,14 @@ class DirLock final : public StoreLock {
 
 class DirStore final : public Store {
  public:
-  explicit DirStore(std::string root) : root_(std::move(root)), own_(root_ + "/.lazyvol") {}
+  explicit DirStore(std::string root)
+      : root_(std::move(root)), own_(root_ + "/" + std::string(kOwnDirectory)) {}
 
   std::string display() const override { return root_; }
 
   Result<std::string> read(const std::string& path, std::uint64_t offset,
                            std::uint64_t limit) override {
-    LAZYVOL_TRY(check_path(path));
+    LAZYVOL_TRY(check_object_path(path));
     const std::string full = root_ + "/" + path;
     const Fd file(::open(full.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (file.get() < 0) {
@@ -174,7 +160,7 @@ class DirStore final : public Store {
   }
 
   Result<std::optional<StoredObject>> stat(const std::string& path) override {
-    LAZYVOL_TRY(check_path(path));
+    LAZYVOL_TRY(check_object_path(path));
     struct stat status {};
     if (::stat((root_ + "/" + path).c_str(), &status) != 0) {
       if (means_absent(errno)) return std::optional<StoredObject>();
@@ -187,7 +173,7 @@ class DirStore final : public Store {
   Result<std::vector<StoredObject>> list(const std::string& prefix) override {
     const std::size_t slash = prefix.find_last_of('/');
     const std::string below = slash == std::string::npos ? "" : prefix.substr(0, slash);
-    if (!below.empty()) LAZYVOL_TRY(check_path(below));
+    if (!below.empty()) LAZYVOL_TRY(check_object_path(below));
     std::vector<StoredObject> result;
     LAZYVOL_TRY(list_below(below, 0, result));
     std::erase_if(result, [&](const StoredObject& one) { return !one.path.starts_with(prefix); });
@@ -204,7 +190,7 @@ class DirStore final : public Store {
 
   Status replace(const std::string& path, const std::optional<std::string>& expected,
                  std::string_view document) override {
-    LAZYVOL_TRY(check_path(path));
+    LAZYVOL_TRY(check_object_path(path));
     LAZYVOL_TRY(make_directories(own_));
     LAZYVOL_TRY_ASSIGN(const Fd lock, wait_for_lock(kLockPatience));
     // One byte more than is expected shows a longer document.
@@ -220,7 +206,7 @@ class DirStore final : public Store {
   }
 
   Status remove(const std::string& path) override {
-    LAZYVOL_TRY(check_path(path));
+    LAZYVOL_TRY(check_object_path(path));
     const std::string full = root_ + "/" + path;
     if (::unlink(full.c_str()) != 0 && !means_absent(errno)) {
       return errno_error(errno, "remove " + full);
@@ -300,7 +286,7 @@ class DirStore final : public Store {
     fs::directory_iterator at(full, failure);
     for (; !failure && at != fs::directory_iterator(); at.increment(failure)) {
       const std::string name = at->path().filename().string();
-      if (name == kOwn) continue;
+      if (name == kOwnDirectory) continue;
       std::string path = directory.empty() ? name : directory + "/" + name;
       struct stat status {};
       if (::stat(at->path().c_str(), &status) != 0) {

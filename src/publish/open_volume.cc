@@ -2,34 +2,27 @@
 
 #include <utility>
 
-#include "base/timer.h"
-#include "base/workers.h"
-#include "model/source_url.h"
-#include "net/http_engine.h"
 #include "publish/dir_store.h"
+#include "publish/network.h"
+#include "publish/s3_store.h"
 #include "publish/source_store.h"
 #include "source/registry.h"
 
 namespace lazyvol::publish {
 namespace {
 
-constexpr std::size_t kBlockingThreads = 4;
-
-/// A source store with the network that it needs. Members end in the reverse order: the store and
-/// its source before the threads that serve them.
+/// A source store with the network that it needs.
 class RemoteStore final : public Store {
  public:
+  explicit RemoteStore(std::uint32_t connections) : network_(connections) {}
   static Result<std::unique_ptr<Store>> open(const model::SourceUrl& url,
                                              const model::MountOptions& options) {
-    auto store = std::make_unique<RemoteStore>();
-    LAZYVOL_TRY_ASSIGN(
-        auto source,
-        source::make_source(url, options, {store->http_, store->timer_, store->blocking_}));
-    store->store_ = make_source_store(std::move(source), store->timer_, options.io_timeout);
+    auto store = std::make_unique<RemoteStore>(options.max_connections);
+    LAZYVOL_TRY_ASSIGN(auto source,
+                       source::make_source(url, options, store->network_.environment()));
+    store->store_ = make_source_store(std::move(source), store->network_.environment().timer,
+                                      options.io_timeout);
     return std::unique_ptr<Store>(std::move(store));
-  }
-  ~RemoteStore() override {
-    timer_.stop();  // first: its tasks reach for all others
   }
 
   std::string display() const override { return store_->display(); }
@@ -55,9 +48,7 @@ class RemoteStore final : public Store {
   Result<std::unique_ptr<StoreLock>> lock() override { return store_->lock(); }
 
  private:
-  base::TimerQueue timer_;
-  base::Workers blocking_{"lv-block", kBlockingThreads};
-  net::HttpEngine http_{net::HttpEngineOptions{}};
+  Network network_;  // before the store and its source
   std::unique_ptr<Store> store_;
 };
 
@@ -65,26 +56,28 @@ bool is_url(const std::string& text) {
   return text.find("://") != std::string::npos;
 }
 
-Status refuse_s3(const std::string& text) {
-  if (!text.starts_with("s3://")) return {};
-  return Error{Code::unsupported, text + ": s3:// is not in this version"};
-}
-
 }  // namespace
 
 Result<std::string> volume_directory(const std::string& text) {
   if (text.empty()) return Error{Code::invalid_argument, "a volume without a name"};
   if (!is_url(text)) return text;
-  LAZYVOL_TRY(refuse_s3(text));
   LAZYVOL_TRY_ASSIGN(const auto url, model::parse_source_url(text));
   if (url.scheme == "file") return url.path;
   return Error{Code::unsupported,
                text + ": is not written to; name the directory that the server shows"};
 }
 
+Result<std::optional<model::SourceUrl>> volume_bucket(const std::string& text) {
+  if (!text.starts_with("s3://")) return std::optional<model::SourceUrl>();
+  LAZYVOL_TRY_ASSIGN(auto url, model::parse_source_url(text));
+  return std::optional(std::move(url));
+}
+
 Result<std::unique_ptr<Store>> open_volume(const std::string& text,
-                                           const model::MountOptions& options) {
-  LAZYVOL_TRY(refuse_s3(text));
+                                           const model::MountOptions& options,
+                                           std::stop_token stop) {
+  LAZYVOL_TRY_ASSIGN(const auto bucket, volume_bucket(text));
+  if (bucket) return open_s3_store(*bucket, options, {.stop = std::move(stop)});
   if (is_url(text) && !text.starts_with("file://")) {
     LAZYVOL_TRY_ASSIGN(const auto url, model::parse_source_url(text));
     return RemoteStore::open(url, options);

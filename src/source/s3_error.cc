@@ -23,7 +23,7 @@ struct Meaning {
   bool keys_refused = false;
 };
 
-constexpr std::array<Meaning, 33> kMeanings = {{
+constexpr std::array<Meaning, 44> kMeanings = {{
     {"AccessDenied", Code::access_denied, "these keys may not do that, or there are none"},
     {"AllAccessDisabled", Code::access_denied, ""},
     {"AccountProblem", Code::access_denied, ""},
@@ -39,6 +39,7 @@ constexpr std::array<Meaning, 33> kMeanings = {{
     {"NoSuchKey", Code::not_found, ""},
     {"NoSuchBucket", Code::not_found, "no such bucket"},
     {"NoSuchVersion", Code::not_found, ""},
+    {"NoSuchUpload", Code::not_found, "the upload was ended by somebody else"},
     {"InvalidBucketName", Code::invalid_argument, "not a name for a bucket"},
     {"KeyTooLongError", Code::name_too_long, ""},
     {"PreconditionFailed", Code::stale, "the object has changed"},
@@ -61,6 +62,16 @@ constexpr std::array<Meaning, 33> kMeanings = {{
      "the bucket is elsewhere (options region and endpoint)"},
     {"TemporaryRedirect", Code::io_error, "the bucket is elsewhere for now"},
     {"NotImplemented", Code::unsupported, ""},
+    {"ConditionalRequestConflict", Code::busy, "somebody else writes the object"},
+    {"OperationAborted", Code::busy, "somebody else changes the bucket"},
+    {"ConcurrentModification", Code::busy, "somebody else writes the object"},
+    {"BadDigest", Code::io_error, "what arrived is not what was sent"},
+    {"XAmzContentSHA256Mismatch", Code::io_error, "what arrived is not what was sent"},
+    {"EntityTooLarge", Code::too_large, ""},
+    {"EntityTooSmall", Code::invalid_argument, ""},
+    {"QuotaExceeded", Code::no_space, "the bucket or its owner may hold no more"},
+    {"XMinioStorageFull", Code::no_space, ""},
+    {"MethodNotAllowed", Code::read_only, "the service does not let that be done there"},
 }};
 
 const Meaning* meaning_of(std::string_view code) {
@@ -106,6 +117,19 @@ bool is_sse_c(const std::string& code, const std::string& message) {
          message.find("ncryption") != std::string::npos;
 }
 
+// Whether the outermost element is <Error>.
+class RootReader : public net::XmlHandler {
+ public:
+  void start(std::string_view name) override {
+    if (root_.empty()) root_ = name;
+  }
+  bool end(std::string_view, std::string_view) override { return true; }
+  const std::string& root() const { return root_; }
+
+ private:
+  std::string root_;
+};
+
 }  // namespace
 
 S3Refusal read_s3_refusal(const net::HttpHead& head, std::string_view page, std::string_view what,
@@ -142,11 +166,26 @@ S3Refusal read_s3_refusal(const net::HttpHead& head, std::string_view page, std:
     refusal.error.code = meaning->code;
     refusal.keys_refused = meaning->keys_refused;
     if (!meaning->hint.empty()) hint = meaning->hint;
+  } else if (head.status == 409) {
+    refusal.error.code = Code::busy;
   }
   refusal.error.message =
       fmt::format("{}: {}{}{}", what, printable(code), hint.empty() ? "" : ": ", hint);
   if (refusal.error.code == Code::throttled) refusal.error.retry_after = retry_after(head, now_s);
   return refusal;
+}
+
+Status read_s3_late_refusal(std::string_view page, std::string_view what) {
+  // Spaces keep the connection alive until it is done.
+  page.remove_prefix(std::min(page.find_first_not_of(" \t\r\n"), page.size()));
+  RootReader reader;
+  const Status parsed = net::parse_xml(page, reader);
+  const bool broken_off = !parsed.ok() && reader.root().empty();
+  if (!broken_off && reader.root() != "Error") return {};
+  if (broken_off) return Error{Code::io_error, fmt::format("{}: no answer came", what)};
+  net::HttpHead head;
+  head.status = 500;
+  return read_s3_refusal(head, page, what, 0).error;
 }
 
 }  // namespace lazyvol::source

@@ -26,8 +26,13 @@ struct S3Refusal {
 /// Reads a response of 300 and more. `page` is its body (untrusted, up to 64 KiB), `what` names
 /// the request ("GET https://…"), `now_s` is this machine's clock (Unix seconds). The message is
 /// one printable line without the request's identity. Codes: as net::http_status_error() where the
-/// service's own code says no more; stale, throttled, unsupported, name_too_long where it does.
+/// service's own code says no more; stale, throttled, unsupported, name_too_long, busy, no_space, …
+/// where it does.
 S3Refusal read_s3_refusal(const net::HttpHead& head, std::string_view page, std::string_view what,
                           std::int64_t now_s);
+
+/// Copies and completed uploads are answered with 200 before they are done; what went wrong stands
+/// in the `page` then. Ok for any other document.
+Status read_s3_late_refusal(std::string_view page, std::string_view what);
 
 }  // namespace lazyvol::source

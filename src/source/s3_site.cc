@@ -7,6 +7,28 @@
 
 namespace lazyvol::source {
 
+Result<std::shared_ptr<S3Site>> S3Site::make(const model::SourceUrl& url,
+                                             const model::MountOptions& options,
+                                             const SourceEnvironment& environment,
+                                             S3Tuning tuning) {
+  LAZYVOL_TRY_ASSIGN(auto file, net::Credentials::open(options.credentials, options.ca_cert));
+  LAZYVOL_TRY_ASSIGN(S3Address address, S3Address::make(url, options));
+  const auto config = net::AwsConfig::load(tuning.aws, options.profile);
+  // AWS's settings may be broken when nothing but the region is wanted of them.
+  const bool needed = !options.no_sign_request && file->current()->access_key_id.empty();
+  if (!config.ok() && (needed || !options.profile.empty())) return config.error();
+  Settings settings{std::move(address), options.region,   options.requester_pays,
+                    options.io_retries, tuning.page_keys, tuning.complains};
+  if (settings.region.empty() && config.ok()) settings.region = config->region();
+  if (settings.region.empty()) settings.region = "us-east-1";
+  auto keys = std::make_shared<net::AwsCredentials>(
+      net::AwsCredentialsOptions{options.no_sign_request, options.profile, std::move(tuning.aws),
+                                 file},
+      net::AwsCredentialsTools{environment.http, environment.timer, environment.blocking});
+  return std::make_shared<S3Site>(environment, std::move(file), std::move(keys),
+                                  std::move(settings));
+}
+
 S3Site::S3Site(const SourceEnvironment& environment, std::shared_ptr<net::Credentials> file,
                std::shared_ptr<net::AwsCredentials> keys, Settings settings)
     : HttpSite(environment, std::move(file), settings.retries),
@@ -51,6 +73,10 @@ std::string S3Site::object_url(std::string_view key) const {
   return address().origin(region()) + address().object_resource(key);
 }
 
+std::string S3Site::object_url(std::string_view key, const net::Query& query) const {
+  return object_url(key) + "?" + net::canonical_query(query);
+}
+
 std::string S3Site::list_url(const net::Query& query) const {
   return address().origin(region()) + address().list_resource(query);
 }
@@ -68,6 +94,7 @@ bool S3Site::move(const std::string& asked, const std::string& to) {
 }
 
 void S3Site::complain(const Error& error) {
+  if (!settings_.complains) return;
   auto last = last_complaint_.lock();
   // The same refusal of another object is no news.
   const std::string reason = error.message.substr(error.message.find(": ") + 1);

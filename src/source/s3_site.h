@@ -6,13 +6,22 @@
 #include <string>
 
 #include "base/locked.h"
+#include "net/aws_config.h"
 #include "net/aws_credentials.h"
 #include "source/http_site.h"
 #include "source/s3_address.h"
 
 namespace lazyvol::source {
 
-/// Thread-safe. Requests are signed, and sent by S3Exchange.
+/// What the mount options do not say.
+struct S3Tuning {
+  net::AwsEnvironment aws = net::AwsEnvironment::of_process();
+  std::uint32_t page_keys = 0;  ///< of one page of a listing; 0 = as many as the service likes
+  bool complains = true;        ///< refusals go to the log, too: nobody may see the error
+};
+
+/// Thread-safe. Requests are signed, and sent by S3Exchange. Whoever makes one closes its keys()
+/// before the environment goes.
 class S3Site : public HttpSite {
  public:
   struct Settings {
@@ -22,7 +31,16 @@ class S3Site : public HttpSite {
     std::uint32_t retries = 10;
     /// Of one page of a listing; 0 = as many as the service likes (1,000). For tests.
     std::uint32_t page_keys = 0;
+    bool complains = true;
   };
+
+  /// `url` has the scheme s3. Reads the credentials file and AWS's settings, reaches no network.
+  /// Errors: as net::Credentials::open and net::AwsConfig::load; invalid_argument for an endpoint
+  /// or a profile that cannot be.
+  static Result<std::shared_ptr<S3Site>> make(const model::SourceUrl& url,
+                                              const model::MountOptions& options,
+                                              const SourceEnvironment& environment,
+                                              S3Tuning tuning);
 
   /// `file` is for TLS; its keys are `keys`' affair.
   S3Site(const SourceEnvironment& environment, std::shared_ptr<net::Credentials> file,
@@ -39,7 +57,10 @@ class S3Site : public HttpSite {
   std::uint32_t page_keys() const { return settings_.page_keys; }
   net::AwsCredentials& keys() const { return *keys_; }
   std::string object_url(std::string_view key) const;
+  /// Of a request to the bucket itself: a listing.
   std::string list_url(const net::Query& query) const;
+  /// Of a request about an object that has a query: a part of an upload.
+  std::string object_url(std::string_view key, const net::Query& query) const;
 
   std::string region() const { return where_.lock()->region; }
   /// After a refusal of a request for `asked` that named another region: true when it should be

@@ -124,22 +124,7 @@ class S3Source : public Source {
 Result<std::shared_ptr<Source>> make_s3_source(const model::SourceUrl& url,
                                                const model::MountOptions& options,
                                                SourceEnvironment environment, S3Tuning tuning) {
-  LAZYVOL_TRY_ASSIGN(auto file, net::Credentials::open(options.credentials, options.ca_cert));
-  LAZYVOL_TRY_ASSIGN(S3Address address, S3Address::make(url, options));
-  const auto config = net::AwsConfig::load(tuning.aws, options.profile);
-  // AWS's settings may be broken when nothing but the region is wanted of them.
-  const bool needed = !options.no_sign_request && file->current()->access_key_id.empty();
-  if (!config.ok() && (needed || !options.profile.empty())) return config.error();
-  S3Site::Settings settings{std::move(address), options.region, options.requester_pays,
-                            options.io_retries, tuning.page_keys};
-  if (settings.region.empty() && config.ok()) settings.region = config->region();
-  if (settings.region.empty()) settings.region = "us-east-1";
-  auto keys = std::make_shared<net::AwsCredentials>(
-      net::AwsCredentialsOptions{options.no_sign_request, options.profile, std::move(tuning.aws),
-                                 file},
-      net::AwsCredentialsTools{environment.http, environment.timer, environment.blocking});
-  auto site =
-      std::make_shared<S3Site>(environment, std::move(file), std::move(keys), std::move(settings));
+  LAZYVOL_TRY_ASSIGN(auto site, S3Site::make(url, options, environment, std::move(tuning)));
   return std::shared_ptr<Source>(std::make_shared<S3Source>(std::move(site)));
 }
 

@@ -19,13 +19,13 @@ struct PublishedPlace {
   std::string name;
   /// They hold the same volume, the preferred one first; at least one.
   std::vector<std::shared_ptr<Source>> origins;
-  /// Has what the catalog calls objects (fetch/published_fetcher.h); null: they are damage.
-  std::shared_ptr<Source> objects = nullptr;
   /// The head as the first of them showed it a moment ago, if it was read already.
   struct Head {
     std::string text, validator;
   };
   std::optional<Head> head = std::nullopt;
+  /// Has what the catalog calls objects (fetch/published_fetcher.h); null: they are damage.
+  std::shared_ptr<Source> objects = nullptr;
 };
 
 class PublishedVolume : public MountedVolume {

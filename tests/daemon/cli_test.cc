@@ -134,7 +134,7 @@ INSTANTIATE_TEST_SUITE_P(
         Usage{kLazyvol, {"cache", "polish"}, 2, "polish"},
         Usage{kLazyvol, {"cache", "trim", "--to", "much"}, 2, "--to"},
         Usage{kLazyvol, {"publish"}, 2, "TREE"}, Usage{kLazyvol, {"publish", "/"}, 2, "DEST"},
-        Usage{kLazyvol, {"publish", "/t", "s3://bucket/v"}, 2, "not in this version"},
+        Usage{kLazyvol, {"publish", "/t", "s3://bucket/v?x"}, 2, "query"},
         Usage{kLazyvol, {"publish", "/t", "https://host/v"}, 2, "name the directory"},
         Usage{kLazyvol, {"publish", "/t", "/d", "--chunk", "huge"}, 2, "--chunk"},
         Usage{kLazyvol, {"publish", "/t", "/d", "--level", "40"}, 2, "--level"},

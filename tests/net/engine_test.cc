@@ -1,9 +1,15 @@
 // The engine against a real nginx: what a working server gives.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <thread>
+#include <vector>
 
 #include "base/locked.h"
 #include "net/credentials.h"
@@ -74,6 +80,49 @@ TEST_F(EngineTest, SendsBodies) {
       EXPECT_TRUE(text.substr(text.find("\r\n\r\n") + 4) == body) << text.size();
     }
   }
+}
+
+// Takes a body of 8 MiB so slowly that it lasts longer than a request may be without progress.
+void take_slowly(int listener) {
+  const int connection = ::accept(listener, nullptr, nullptr);
+  std::string seen;
+  std::vector<char> piece(64 * 1024);
+  while (seen.size() < (8U << 20)) {
+    const ssize_t got = ::recv(connection, piece.data(), piece.size(), 0);
+    if (got <= 0) break;
+    seen.append(piece.data(), static_cast<std::size_t>(got));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  const std::string_view answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+  (void)::send(connection, answer.data(), answer.size(), MSG_NOSIGNAL);
+  ::close(connection);
+}
+
+TEST_F(EngineTest, ABodyThatIsTakenSlowlyIsProgress) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int small = 64 * 1024;
+  ::setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), length), 0);
+  ASSERT_EQ(::listen(listener, 1), 0);
+  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  std::thread server([&] { take_slowly(listener); });
+  HttpRequest request;
+  request.method = HttpRequest::Method::put;
+  request.url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/";
+  auto payload = std::make_shared<Payload>();
+  payload->bytes.assign(8U << 20, 'x');
+  request.payload = payload;
+  request.context.no_progress = std::chrono::milliseconds(1500);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto sink = fetch(engine_, request, &status_);
+  EXPECT_TRUE(status_.ok()) << status_.error().message;
+  EXPECT_GT(std::chrono::steady_clock::now() - begin, request.context.no_progress);
+  server.join();
+  ::close(listener);
 }
 
 TEST_F(EngineTest, GivesTheHeadOfAnEmptyBodyAndOfHead) {

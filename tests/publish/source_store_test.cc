@@ -77,12 +77,13 @@ TEST_F(OpenVolume, AServerThatIsGoneIsNoDamage) {
 }
 
 TEST_F(OpenVolume, WhatIsNoVolume) {
-  EXPECT_EQ(open_volume("s3://bucket/x", {}).error().code, Code::unsupported);
+  EXPECT_EQ(open_volume("s3://bucket/x?y", {}).error().code, Code::invalid_argument);
   EXPECT_EQ(open_volume("gopher://host/", {}).error().code, Code::invalid_argument);
   EXPECT_EQ(open_volume(directory() + "/none", {}).error().code, Code::not_found);
   EXPECT_EQ(open_volume(directory() + "/lazyvol-head", {}).error().code, Code::not_directory);
   EXPECT_EQ(open_volume("", {}).error().code, Code::invalid_argument);
   EXPECT_EQ(volume_directory("https://host/x").error().code, Code::unsupported);
+  EXPECT_EQ(volume_directory("s3://bucket/x").error().code, Code::unsupported);
   EXPECT_EQ(*volume_directory("file:///a%20b"), "/a b");
   EXPECT_EQ(*volume_directory("relative/path"), "relative/path");
 }

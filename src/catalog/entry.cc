@@ -15,25 +15,6 @@ bool has_nul(std::string_view text) {
   return text.find('\0') != std::string_view::npos;
 }
 
-Status check_xattrs(const std::vector<Xattr>& xattrs) {
-  std::size_t bytes = 0;
-  const Xattr* before = nullptr;
-  for (const Xattr& xattr : xattrs) {
-    if (xattr.name.empty() || xattr.name.size() > kMaxName || has_nul(xattr.name)) {
-      return wrong("an extended attribute of an impossible name");
-    }
-    if (before != nullptr && xattr.name <= before->name) {
-      return wrong("extended attributes that are not in order");
-    }
-    before = &xattr;
-    bytes += xattr.name.size() + xattr.value.size() + 4;
-  }
-  if (bytes > kMaxXattrBytes || xattrs.size() > kMaxXattrs) {
-    return wrong("more than 16 KiB or 256 of extended attributes");
-  }
-  return {};
-}
-
 // The length of the content as far as it tells.
 Status check_content(const Entry& entry) {
   if (const auto* bytes = std::get_if<InlineContent>(&entry.content)) {
@@ -92,6 +73,25 @@ Status check_type(const Entry& entry) {
 }
 
 }  // namespace
+
+Status check_xattrs(const std::vector<Xattr>& xattrs) {
+  std::size_t bytes = 0;
+  const Xattr* before = nullptr;
+  for (const Xattr& xattr : xattrs) {
+    if (xattr.name.empty() || xattr.name.size() > kMaxName || has_nul(xattr.name)) {
+      return wrong("an extended attribute of an impossible name");
+    }
+    if (before != nullptr && xattr.name <= before->name) {
+      return wrong("extended attributes that are not in order");
+    }
+    before = &xattr;
+    bytes += xattr.name.size() + xattr.value.size() + 4;
+  }
+  if (bytes > kMaxXattrBytes || xattrs.size() > kMaxXattrs) {
+    return wrong("more than 16 KiB or 256 of extended attributes");
+  }
+  return {};
+}
 
 bool valid_object_name(std::string_view name) noexcept {
   return !name.empty() && name.size() <= kMaxObjectName && name.front() != '.' &&

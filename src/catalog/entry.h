@@ -90,6 +90,9 @@ struct Entry {
 /// wrong.
 Status check_entry(const Entry& entry);
 
+/// The same for extended attributes: names, order, how many.
+Status check_xattrs(const std::vector<Xattr>& xattrs);
+
 /// Whether an object can have this name.
 bool valid_object_name(std::string_view name) noexcept;
 

@@ -63,7 +63,29 @@ Status put_fields(base::ByteWriter& out, const Head& head) {
     out.number(hot.bytes);
   }
   LAZYVOL_TRY(put_root(out, head.roots.names));
-  return put_root(out, head.roots.ids);
+  LAZYVOL_TRY(put_root(out, head.roots.ids));
+  if (head.root.xattrs.empty()) return {};
+  out.number(head.root.xattrs.size());
+  for (const Xattr& xattr : head.root.xattrs) {
+    out.text(xattr.name);
+    out.text(xattr.value);
+  }
+  return {};
+}
+
+/// The last field; a head whose root has none ends before it.
+Status take_xattrs(base::ByteReader& in, std::vector<Xattr>& xattrs) {
+  if (in.at_end()) return {};
+  const std::uint64_t count = in.number();
+  if (count == 0 || count > kMaxXattrs) in.fail();
+  for (std::uint64_t i = 0; i < count && !in.failed(); ++i) {
+    std::string name(in.text(kMaxName));
+    xattrs.push_back({std::move(name), std::string(in.text(kMaxXattrBytes))});
+  }
+  if (in.failed() || !check_xattrs(xattrs).ok()) {
+    return damaged("impossible extended attributes");
+  }
+  return {};
 }
 
 Result<Head> take_fields(base::ByteReader& in) {
@@ -97,6 +119,7 @@ Result<Head> take_fields(base::ByteReader& in) {
   }
   LAZYVOL_TRY_ASSIGN(head.roots.names, take_root(in, Tree::names));
   LAZYVOL_TRY_ASSIGN(head.roots.ids, take_root(in, Tree::ids));
+  if (!in.failed()) LAZYVOL_TRY(take_xattrs(in, head.root.xattrs));
   if (in.failed() || !in.at_end()) return damaged("bytes that nothing accounts for");
   return head;
 }
@@ -109,6 +132,7 @@ std::string to_sign(std::string_view body) {
 
 Result<std::string> encode_head(const Head& head, const SecretKey* key) {
   LAZYVOL_TRY(check_chunking(head.chunking));
+  LAZYVOL_TRY(check_xattrs(head.root.xattrs));
   if (head.sequence == 0 || head.next_id <= kRootNode || head.root.mode > 07777 ||
       head.hot_packs.size() > kMaxHotPacks) {
     return Error{Code::invalid_argument, "a head with impossible fields"};

@@ -12,6 +12,7 @@
 
 #include "catalog/catalog_build.h"
 #include "catalog/digest.h"
+#include "catalog/entry.h"
 #include "catalog/signing_key.h"
 #include "catalog/splitter.h"
 #include "lazyvol/error.h"
@@ -39,6 +40,7 @@ struct RootDirectory {
   std::uint32_t mode = 0755;  ///< permission bits
   std::uint32_t uid = 0, gid = 0;
   std::int64_t mtime_ns = 0;
+  std::vector<Xattr> xattrs{};  ///< as an entry's
   bool operator==(const RootDirectory&) const = default;
 };
 

@@ -17,6 +17,24 @@
 namespace lazyvol::daemon {
 namespace {
 
+/// The option that only makes sense for another kind of SOURCE, if one was given.
+Status check_kind(const model::SourceUrl& url, const model::MountOptions& options) {
+  const auto wrong = [](std::string_view option, std::string_view why) {
+    return Error{Code::invalid_argument, fmt::format("option {}: {}", option, why)};
+  };
+  if (!url.is_git()) {
+    constexpr std::string_view kNotGit = "SOURCE is not a git repository";
+    if (!options.ref.empty()) return wrong("ref", kNotGit);
+    return options.submodules ? Status(wrong("submodules", kNotGit)) : Status();
+  }
+  constexpr std::string_view kWhy = "SOURCE is a git repository";
+  if (!options.key.empty()) return wrong("key", kWhy);
+  if (!options.revision.empty()) return wrong("revision", "SOURCE is a git repository: use ref=");
+  if (!options.mirror.empty()) return wrong("mirror", kWhy);
+  if (options.layout != "auto") return wrong("layout", kWhy);
+  return {};
+}
+
 Status check_mountpoint(const std::string& mountpoint) {
   if (!mountpoint.starts_with('/')) {
     return Error{Code::invalid_argument, "mountpoint " + mountpoint + ": must be absolute"};
@@ -40,9 +58,12 @@ MountTable::~MountTable() {
 
 Status MountTable::mount(const MountRequest& request) {
   LAZYVOL_TRY_ASSIGN(const auto url, model::parse_source_url(request.source));
+  LAZYVOL_TRY(check_kind(url, request.options));
   LAZYVOL_TRY(check_mountpoint(request.mountpoint));
   std::string name = url.canonical();
   if (!request.options.endpoint.empty()) name += " endpoint=" + request.options.endpoint;
+  if (!request.options.ref.empty()) name += " ref=" + request.options.ref;
+  if (request.options.submodules) name += " submodules";
   if (!request.options.subdir.empty()) name += " subdir=" + request.options.subdir;
   hide_what_is_gone(request.mountpoint);
   LAZYVOL_TRY_ASSIGN(MountPtr mount, reserve(request, name));
@@ -114,7 +135,8 @@ Result<std::shared_ptr<volume::MountedVolume>> MountTable::open_volume(
     return std::shared_ptr<volume::MountedVolume>(std::move(live));
   }
   // Nothing that a published volume keeps is of one mount: all of a source share its name.
-  volume::PublishedPlace place{url.canonical(), {mount.origin}, std::move(layout.head)};
+  volume::PublishedPlace place{url.canonical(), {mount.origin}};
+  place.head = std::move(layout.head);
   for (const auto& mirror : options.mirror) {
     LAZYVOL_TRY_ASSIGN(const auto mirror_url, model::parse_source_url(mirror));
     LAZYVOL_TRY_ASSIGN(auto origin,
@@ -126,11 +148,28 @@ Result<std::shared_ptr<volume::MountedVolume>> MountTable::open_volume(
   return std::shared_ptr<volume::MountedVolume>(std::move(published));
 }
 
+Result<std::shared_ptr<volume::MountedVolume>> MountTable::open_git(
+    Mount& mount, const model::SourceUrl& url, const model::MountOptions& options) {
+  LAZYVOL_TRY_ASSIGN(const auto origin, runtime_.git().open(url, options));
+  mount.origin = origin;
+  volume::PublishedPlace place;
+  place.name = origin->volume_name();
+  place.origins = {origin};
+  place.objects = origin;
+  LAZYVOL_TRY_ASSIGN(auto volume, volume::PublishedVolume::open(std::move(place), options,
+                                                                runtime_.volume_environment()));
+  return std::shared_ptr<volume::MountedVolume>(std::move(volume));
+}
+
 Status MountTable::assemble(Mount& mount, const MountRequest& request) {
   LAZYVOL_TRY_ASSIGN(const auto url, model::parse_source_url(request.source));
-  LAZYVOL_TRY_ASSIGN(mount.origin,
-                     source::make_source(url, request.options, runtime_.source_environment()));
-  LAZYVOL_TRY_ASSIGN(mount.volume, open_volume(mount, url, request.options));
+  if (url.is_git()) {
+    LAZYVOL_TRY_ASSIGN(mount.volume, open_git(mount, url, request.options));
+  } else {
+    LAZYVOL_TRY_ASSIGN(mount.origin,
+                       source::make_source(url, request.options, runtime_.source_environment()));
+    LAZYVOL_TRY_ASSIGN(mount.volume, open_volume(mount, url, request.options));
+  }
   fuse::SessionOptions session;
   session.mountpoint = request.mountpoint;
   session.fsname = mount.source;

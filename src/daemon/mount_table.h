@@ -52,7 +52,8 @@ class MountTable {
   /// Errors: invalid_argument (SOURCE), busy (a mount is there already), cancelled (this table
   /// closes: another daemon may be asked),
   /// not_found / not_directory (the mountpoint), too_large (kMaxMounts), and those of
-  /// source::make_source, volume::find_layout, the volume's open() and fuse::Session::mount.
+  /// source::make_source or GitOrigin::open, volume::find_layout, the volume's open() and
+  /// fuse::Session::mount.
   Status mount(const MountRequest& request);
   /// With `lazy`, a mount in use is hidden and served until its last user is done. Errors:
   /// not_found (no mount of ours there), busy.
@@ -94,6 +95,8 @@ class MountTable {
 
   Result<MountPtr> reserve(const MountRequest& request, const std::string& volume_name);
   Status assemble(Mount& mount, const MountRequest& request);
+  Result<std::shared_ptr<volume::MountedVolume>> open_git(Mount& mount, const model::SourceUrl& url,
+                                                          const model::MountOptions& options);
   Result<std::shared_ptr<volume::MountedVolume>> open_volume(const Mount& mount,
                                                              const model::SourceUrl& url,
                                                              const model::MountOptions& options);

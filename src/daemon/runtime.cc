@@ -49,6 +49,7 @@ Runtime::Runtime(const RuntimeOptions& options, std::shared_ptr<cache::BlockCach
       blocking_("lv-block", kBlockingThreads),
       work_("lv-work", kWorkThreads),
       http_(std::make_unique<net::HttpEngine>(http_options())),
+      git_(options.cache_dir / "git", source_environment()),
       limits_(CacheLimits{options.cache_size, options.free_space_ratio}) {}
 
 Runtime::~Runtime() {

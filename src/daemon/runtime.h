@@ -14,6 +14,7 @@
 #include "base/workers.h"
 #include "cache/block_cache.h"
 #include "cache/tree_store.h"
+#include "git/git_origins.h"
 #include "lazyvol/error.h"
 #include "net/http_engine.h"
 #include "source/registry.h"
@@ -60,6 +61,7 @@ class Runtime {
 
   source::SourceEnvironment source_environment();
   volume::VolumeEnvironment volume_environment();
+  git::GitOrigins& git() { return git_; }
 
   CacheLimits limits() const { return *limits_.lock(); }
   /// Changes the cache's limits at run time, with one log line when they differ from the present.
@@ -77,6 +79,7 @@ class Runtime {
   base::Workers blocking_;
   base::Workers work_;
   std::unique_ptr<net::HttpEngine> http_;
+  git::GitOrigins git_;
   base::Locked<CacheLimits> limits_;
 };
 

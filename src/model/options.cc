@@ -167,6 +167,21 @@ Status set_revision(std::string& field, std::string_view text) {
   return {};
 }
 
+/// What git-check-ref-format(1) forbids, as far as it could mean something else on its way.
+Status set_ref(std::string& field, std::string_view text) {
+  constexpr std::size_t kLongest = 1024;
+  const bool strange = std::any_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f ||
+           std::string_view("~^:?*[\\").find(c) != std::string_view::npos;
+  });
+  if (text.empty() || text.size() > kLongest || text.front() == '-' || strange ||
+      text.find("..") != std::string_view::npos || text.find("@{") != std::string_view::npos) {
+    return bad("it must be the name of a branch or tag, or the whole id of a commit");
+  }
+  field = text;
+  return {};
+}
+
 Status set_interval(Milliseconds& field, std::string_view text) {
   if (text != "never") {
     LAZYVOL_TRY(set(field, text));
@@ -309,6 +324,10 @@ const std::vector<Option>& table() {
                      force_path_style, set(o.force_path_style, text)),
       LAZYVOL_FLAG("requester-pays", "agree to pay for reading the S3 bucket", requester_pays),
       LAZYVOL_FLAG("no-sign-request", "read the S3 bucket anonymously", no_sign_request),
+      LAZYVOL_OPTION("ref", "NAME", "the branch, tag or commit of the git repository", ref,
+                     set_ref(o.ref, text)),
+      LAZYVOL_OPTION("submodules", "yes|no", "show what the git repository's submodules hold",
+                     submodules, set(o.submodules, text)),
       LAZYVOL_OPTION("subdir", "PATH", "mount only this directory of the volume", subdir,
                      set_subdir(o.subdir, text)),
       LAZYVOL_OPTION("uid", "ID", "owner of everything", uid, set_owner(o.uid, text)),

@@ -39,6 +39,8 @@ struct MountOptions {
   std::optional<bool> force_path_style;  ///< s3: the bucket in the path, not in the host
   bool requester_pays = false;           ///< s3: the reader agrees to pay
   bool no_sign_request = false;          ///< s3: anonymous
+  std::string ref;                       ///< git: a branch, tag or commit; empty: the remote's HEAD
+  bool submodules = false;               ///< git: show what they hold; else empty directories
   std::string subdir;                    ///< mount only this directory of the volume
   std::optional<std::uint32_t> uid, gid, file_mode, dir_mode;
   bool allow_other = false;

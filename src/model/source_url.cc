@@ -11,7 +11,8 @@ namespace lazyvol::model {
 namespace {
 
 constexpr std::string_view kKnown =
-    "http://, https://, s3://bucket/prefix, sftp://, file:///path or an absolute path";
+    "http://, https://, s3://bucket/prefix, sftp://, git+https://, git+http://, git+ssh://, "
+    "git+file:///path, file:///path or an absolute path";
 
 Error bad(std::string message) {
   return Error{Code::invalid_argument, std::move(message)};
@@ -214,6 +215,23 @@ Result<SourceUrl> parse_file(std::string_view rest) {
   return make_file(path);
 }
 
+/// A repository's address is that of the scheme behind "git+"; a slash at its end means nothing.
+Result<SourceUrl> parse_git(std::string_view scheme, std::string_view rest) {
+  Result<SourceUrl> url =
+      bad("unknown scheme in SOURCE: git is reached by git+https, git+http, "
+          "git+ssh or git+file");
+  if (scheme == "http" || scheme == "https") url = parse_http(std::string(scheme), rest);
+  if (scheme == "ssh") url = parse_sftp(rest);
+  if (scheme == "file") url = parse_file(rest);
+  if (!url.ok()) return url;
+  url->scheme = "git+" + std::string(scheme);
+  while (url->path.size() > 1 && url->path.ends_with('/')) url->path.pop_back();
+  if (scheme == "ssh" && url->authority.starts_with('-')) {
+    return bad("the host name in SOURCE must not begin with '-'");
+  }
+  return url;
+}
+
 bool is_scheme(std::string_view text) {
   return !text.empty() && !(text.front() >= '0' && text.front() <= '9') &&
          std::all_of(text.begin(), text.end(),
@@ -223,6 +241,13 @@ bool is_scheme(std::string_view text) {
 }  // namespace
 
 std::string SourceUrl::canonical() const {
+  if (is_git()) {
+    SourceUrl plain = *this;
+    plain.scheme.erase(0, std::string_view("git+").size());
+    if (plain.scheme == "ssh") plain.scheme = "sftp";
+    const std::string text = plain.canonical();
+    return scheme + text.substr(text.find("://"));
+  }
   if (scheme == "file") return "file://" + percent_encode_path(path);
   if (scheme == "sftp") {
     // The port stays as it was given: 22 may be there to win over ssh_config.
@@ -252,6 +277,7 @@ Result<SourceUrl> parse_source_url(std::string_view text) {
   if (scheme == "file") return parse_file(rest);
   if (scheme == "s3") return parse_s3(rest);
   if (scheme == "sftp" || scheme == "ssh") return parse_sftp(rest);
+  if (scheme.starts_with("git+")) return parse_git(std::string_view(scheme).substr(4), rest);
   return bad(fmt::format("unknown scheme '{}' in SOURCE (known: {})", scheme, kKnown));
 }
 

@@ -10,15 +10,18 @@ namespace lazyvol::model {
 
 /// A parsed SOURCE. For "/path" and "file:///path" the scheme is "file".
 struct SourceUrl {
-  std::string scheme;     ///< lower case: file, http, https, s3, sftp (also typed ssh)
+  std::string scheme;     ///< lower case: file, http, https, s3, sftp (also typed ssh), git+http,
+                          ///< git+https, git+ssh, git+file
   std::string authority;  ///< "host", "host:port", "[::1]:80"; lower case; never user information;
                           ///< s3: the bucket as typed
   /// file: the decoded absolute path; http: as typed, starts with '/'; s3: likewise and ends with
-  /// '/'; sftp: decoded, absolute, or below the login's home directory as "/~" and "/~/…".
+  /// '/'; sftp: decoded, absolute, or below the login's home directory as "/~" and "/~/…"; git+X:
+  /// as for X, ssh as sftp.
   std::string path;
-  std::string user{};  ///< sftp: decoded; empty when none is given
+  std::string user{};  ///< sftp, git+ssh: decoded; empty when none is given
   bool operator==(const SourceUrl&) const = default;
 
+  bool is_git() const { return scheme.starts_with("git+"); }
   /// Normal form, without credentials: names the volume in logs, /proc/mounts and the index.
   std::string canonical() const;
 };

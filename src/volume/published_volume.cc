@@ -237,7 +237,11 @@ void PublishedVolumeImpl::readlink(NodeId id, RequestContext ctx, Done<std::stri
 }
 
 void PublishedVolumeImpl::xattrs(NodeId id, RequestContext ctx, Done<std::vector<Xattr>> done) {
-  if (core_->current.get()->in_catalog(id) == kRootNode) return done(std::vector<Xattr>());
+  if (const auto revision = core_->current.get(); revision->in_catalog(id) == kRootNode) {
+    std::vector<Xattr> out;
+    for (const auto& [name, value] : revision->head().root.xattrs) out.push_back({name, value});
+    return done(std::move(out));
+  }
   resolve(id, ctx, [done = std::move(done)](Result<catalog::Entry> entry, const RevisionPtr&) {
     if (!entry.ok()) return done(entry.error());
     std::vector<Xattr> out;

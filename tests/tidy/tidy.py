@@ -22,7 +22,8 @@ MODULES = {
     "volume": ["fetch"],
     "fuse": ["base"],
     "publish": ["catalog", "source"],
-    "daemon": ["fuse", "volume", "publish"],
+    "git": ["catalog", "source"],
+    "daemon": ["fuse", "volume", "publish", "git"],
     "tools": ["daemon"],
 }
 

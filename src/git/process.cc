@@ -1,0 +1,316 @@
+#include "git/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+extern char** environ;
+
+namespace lazyvol::git {
+namespace {
+
+using source::Fd;
+
+constexpr std::size_t kMaxErrors = 8192;
+constexpr std::size_t kPiece = 64 * 1024;
+// A stop token cannot wake poll(2).
+constexpr int kLookMs = 50;
+
+struct Pipe {
+  Fd read, write;
+};
+
+Result<Pipe> make_pipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return errno_error(errno, "pipe");
+  return Pipe{Fd(ends[0]), Fd(ends[1])};
+}
+
+// A group of its own, so that what it starts ends with it; signals as a program expects them.
+struct SpawnSettings {
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_t actions;
+  SpawnSettings(int input, int output, int errors) {
+    posix_spawnattr_init(&attributes);
+    posix_spawn_file_actions_init(&actions);
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setflags(
+        &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
+  }
+  ~SpawnSettings() {
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+  }
+  SpawnSettings(const SpawnSettings&) = delete;
+  SpawnSettings& operator=(const SpawnSettings&) = delete;
+};
+
+// Of git's own variables only those that say how to reach a server or where settings are: others
+// would lead it to another repository, or write secrets to a trace.
+bool is_inherited(std::string_view variable) {
+  const std::string_view name = variable.substr(0, variable.find('='));
+  if (name == "LC_ALL" || name == "LANGUAGE" || name == "SSH_ASKPASS") return false;
+  if (!name.starts_with("GIT_")) return true;
+  return name.starts_with("GIT_SSL_") || name.starts_with("GIT_PROXY_") ||
+         name == "GIT_CONFIG_GLOBAL" || name == "GIT_CONFIG_SYSTEM" ||
+         name == "GIT_CONFIG_NOSYSTEM" || name == "GIT_EXEC_PATH";
+}
+
+std::vector<std::string> environment_of(const Command& command) {
+  std::vector<std::string> all;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    const std::string_view name = text.substr(0, text.find('='));
+    const bool replaced = std::any_of(command.environment.begin(), command.environment.end(),
+                                      [&](const auto& one) { return one.first == name; });
+    if (is_inherited(text) && !replaced) all.emplace_back(text);
+  }
+  for (const auto& [name, value] : command.environment) all.push_back(name + "=" + value);
+  return all;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& words) {
+  std::vector<char*> out;
+  for (std::string& word : words) out.push_back(word.data());
+  out.push_back(nullptr);
+  return out;
+}
+
+void make_nonblocking(const Fd& fd) {
+  ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
+}
+
+// A child that has gone must not end us: SIGPIPE is ignored by the daemon's main already, but this
+// class shall not rely on it.
+ssize_t write_quietly(int fd, std::string_view bytes) {
+  sigset_t pipe_signal, before;
+  sigemptyset(&pipe_signal);
+  sigaddset(&pipe_signal, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+  const ssize_t wrote = ::write(fd, bytes.data(), bytes.size());
+  const int error = errno;
+  if (wrote < 0 && error == EPIPE) {
+    const timespec now{};
+    while (::sigtimedwait(&pipe_signal, nullptr, &now) < 0 && errno == EINTR) {
+    }
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return wrote;
+}
+
+}  // namespace
+
+Process::Process(pid_t pid, Fd input, Fd output, Fd errors, Patience patience)
+    : pid_(pid),
+      input_(std::move(input)),
+      output_(std::move(output)),
+      errors_fd_(std::move(errors)),
+      patience_(std::move(patience)),
+      progress_(std::chrono::steady_clock::now()) {
+  make_nonblocking(input_);
+  make_nonblocking(output_);
+  make_nonblocking(errors_fd_);
+}
+
+Process::~Process() {
+  if (pid_ <= 0) return;
+  ::kill(-pid_, SIGKILL);
+  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+Result<std::unique_ptr<Process>> Process::start(const Command& command, Patience patience) {
+  LAZYVOL_TRY_ASSIGN(Pipe input, make_pipe());
+  LAZYVOL_TRY_ASSIGN(Pipe output, make_pipe());
+  LAZYVOL_TRY_ASSIGN(Pipe errors, make_pipe());
+  std::vector<std::string> words = command.argv;
+  std::vector<std::string> variables = environment_of(command);
+  const std::vector<char*> argv = pointers(words), environment = pointers(variables);
+  const SpawnSettings settings(input.read.get(), output.write.get(), errors.write.get());
+  pid_t pid = -1;
+  const int error = ::posix_spawnp(&pid, argv[0], &settings.actions, &settings.attributes,
+                                   argv.data(), environment.data());
+  if (error != 0) {
+    Error failed = errno_error(error, "cannot run " + command.argv[0]);
+    failed.code = Code::io_error;  // that the program is missing proves nothing about the origin
+    return failed;
+  }
+  return std::unique_ptr<Process>(new Process(pid, std::move(input.write), std::move(output.read),
+                                              std::move(errors.read), std::move(patience)));
+}
+
+void Process::progressed() {
+  progress_ = std::chrono::steady_clock::now();
+  if (patience_.on_progress) patience_.on_progress();
+}
+
+Status Process::check_patience() const {
+  if (patience_.stop.stop_requested()) return Error{Code::cancelled, "cancelled"};
+  if (std::chrono::steady_clock::now() - progress_ > patience_.no_progress) {
+    return Error{Code::timed_out, "git made no progress within the deadline"};
+  }
+  return {};
+}
+
+void Process::push_input() {
+  if (input_.get() < 0) return;
+  if (!unsent_.empty()) {
+    const ssize_t wrote = write_quietly(input_.get(), unsent_);
+    if (wrote > 0) {
+      unsent_.erase(0, static_cast<std::size_t>(wrote));
+      progressed();
+    } else if (wrote < 0 && errno != EAGAIN && errno != EINTR) {
+      unsent_.clear();  // it does not listen any more: its exit status says why
+      input_ = Fd();
+    }
+  }
+  if (unsent_.empty() && ending_) input_ = Fd();
+}
+
+void Process::take_errors() {
+  std::array<char, 4096> buffer;
+  const ssize_t got = ::read(errors_fd_.get(), buffer.data(), buffer.size());
+  if (got > 0) {
+    errors_.append(buffer.data(), static_cast<std::size_t>(got));
+    if (errors_.size() > 2 * kMaxErrors) errors_.erase(0, errors_.size() - kMaxErrors);
+    progressed();
+  } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+    errors_fd_ = Fd();
+  }
+}
+
+Result<std::size_t> Process::wait_and_read(std::span<char> room) {
+  progress_ = std::chrono::steady_clock::now();
+  for (;;) {
+    LAZYVOL_TRY(check_patience());
+    push_input();
+    const bool sends = input_.get() >= 0 && !unsent_.empty();
+    std::array<pollfd, 3> ready{{{output_.get(), POLLIN, 0},
+                                 {errors_fd_.get(), POLLIN, 0},
+                                 {sends ? input_.get() : -1, POLLOUT, 0}}};
+    if (::poll(ready.data(), ready.size(), kLookMs) <= 0) continue;
+    if (ready[1].revents != 0) take_errors();
+    if (ready[0].revents == 0) continue;
+    const ssize_t got = ::read(output_.get(), room.data(), room.size());
+    if (got >= 0) {
+      progressed();
+      return static_cast<std::size_t>(got);
+    }
+    if (errno != EAGAIN && errno != EINTR) return errno_error(errno, "read from git");
+  }
+}
+
+Result<std::size_t> Process::receive(std::span<char> room) {
+  if (received_.size() == received_at_) {
+    if (room.size() >= kPiece) return wait_and_read(room);
+    received_at_ = 0;
+    received_.resize(kPiece);
+    auto got = wait_and_read(received_);
+    received_.resize(got.ok() ? *got : 0);
+    if (!got.ok() || *got == 0) return got;
+  }
+  const std::size_t kept = received_.size() - received_at_;
+  const std::size_t count = std::min(kept, room.size());
+  std::memcpy(room.data(), received_.data() + received_at_, count);
+  received_at_ += count;
+  if (received_at_ == received_.size()) {
+    received_.clear();
+    received_at_ = 0;
+  }
+  return count;
+}
+
+Result<std::string> Process::receive_exactly(std::size_t count) {
+  std::string out(count, '\0');
+  std::size_t have = 0;
+  while (have < count) {
+    LAZYVOL_TRY_ASSIGN(const std::size_t got, receive(std::span(out).subspan(have)));
+    if (got == 0) return Error{Code::io_error, "git ended in the middle of an answer"};
+    have += got;
+  }
+  return out;
+}
+
+Result<std::string> Process::receive_line(char end, std::size_t most) {
+  std::size_t looked = received_at_;
+  for (;;) {
+    if (const auto at = received_.find(end, looked); at != std::string::npos) {
+      std::string line = received_.substr(received_at_, at - received_at_);
+      received_at_ = at + 1;
+      return line;
+    }
+    if (received_.size() - received_at_ > most) {
+      return Error{Code::io_error, "git's answer has an endless line"};
+    }
+    received_.erase(0, std::exchange(received_at_, 0));
+    looked = received_.size();
+    std::string piece(kPiece, '\0');
+    LAZYVOL_TRY_ASSIGN(const std::size_t got, wait_and_read(piece));
+    if (got == 0) return Error{Code::io_error, "git ended in the middle of an answer"};
+    received_.append(piece, 0, got);
+  }
+}
+
+Result<int> Process::finish() {
+  ending_ = true;
+  std::string dropped(kPiece, '\0');
+  for (;;) {
+    LAZYVOL_TRY_ASSIGN(const std::size_t got, receive(dropped));
+    if (got == 0) break;
+  }
+  // It closed its output: that it also ends is not left to it.
+  int status = 0;
+  while (::waitpid(pid_, &status, WNOHANG) == 0) {
+    LAZYVOL_TRY(check_patience());
+    constexpr int kEndLookMs = 2;
+    pollfd errors{errors_fd_.get(), POLLIN, 0};
+    if (::poll(&errors, 1, kEndLookMs) > 0) take_errors();
+  }
+  if (errors_fd_.get() >= 0) take_errors();
+  pid_ = -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+Result<Finished> run(const Command& command, std::string_view input, const Patience& patience,
+                     std::size_t most, const std::function<Status(std::string_view)>& on_output) {
+  LAZYVOL_TRY_ASSIGN(const auto process, Process::start(command, patience));
+  process->send(input);
+  process->end_input();
+  Finished finished;
+  std::string piece(kPiece, '\0');
+  for (;;) {
+    LAZYVOL_TRY_ASSIGN(const std::size_t got, process->receive(piece));
+    if (got == 0) break;
+    const std::string_view bytes(piece.data(), got);
+    if (on_output) {
+      LAZYVOL_TRY(on_output(bytes));
+    } else if (finished.output.size() + got > most) {
+      return Error{Code::too_large,
+                   "git's answer has more than " + std::to_string(most) + " bytes"};
+    } else {
+      finished.output.append(bytes);
+    }
+  }
+  LAZYVOL_TRY_ASSIGN(finished.status, process->finish());
+  finished.errors = process->errors();
+  return finished;
+}
+
+}  // namespace lazyvol::git

@@ -165,8 +165,9 @@ def main():
         for i in range(part):
             shutil.copytree(tree / f"d{i:04}", part_tree / f"d{i:04}")
         share = min(1.0, part * 200 / arguments.files)
-        with Served(arguments.build, served) as server:
+        with Served(arguments.build, served) as server, Served(arguments.build, served, "html") as for_rclone:
             server.ask(f"delay {arguments.delay}")
+            for_rclone.ask(f"delay {arguments.delay}")
             url = server.relay_url
             floor = Way("curl tar.zst", curl_way(url + "tree.tar.zst"))
             ways = [floor,
@@ -179,7 +180,7 @@ def main():
                 ways.append(Way("casync mount", casync_way(url, expected)))
             if shutil.which("rclone"):
                 ways.append(Way("rclone mount" + ("*" if share < 1 else ""),
-                                rclone_way(url, "part", size_of(part_tree)), share))
+                                rclone_way(for_rclone.relay_url, "part", size_of(part_tree)), share))
             for missing in (name for name in ("casync", "rclone") if not shutil.which(name)):
                 print(f"{missing} is not installed: not measured")
             for number in range(arguments.rounds):

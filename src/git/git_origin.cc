@@ -92,10 +92,9 @@ class GitOriginImpl final : public GitOrigin {
 
   std::string volume_name() const override { return parts_.name; }
   SourceTraits traits() const override {
-    SourceTraits traits;
-    traits.scheme = "git";
-    traits.display = display_;
-    return traits;
+    return {.scheme = "git",
+            .display = display_,
+            .capabilities = {"revisions", "modes", "symbolic links", "batches"}};
   }
 
   void list(std::string, std::string, RequestContext, ListDone done) override {

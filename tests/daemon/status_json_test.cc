@@ -25,6 +25,7 @@ void list_names(const ControlJson& json, const std::string& prefix, std::string&
 TEST(StatusJson, NamesAreAContract) {
   DaemonStatus status;
   status.mounts.emplace_back().volume.published.emplace();
+  status.mounts.back().traits.capabilities = {"conditional reads"};
   std::string names;
   list_names(ControlJson::parse(status_to_json(status)), "", names);
   expect_golden("status.txt", names);

@@ -17,6 +17,7 @@
 #include "volume/notifier.h"
 #include "volume/published_current.h"
 #include "volume/published_objects.h"
+#include "volume/published_readahead.h"
 #include "volume/published_trust.h"
 #include "volume/published_view.h"
 
@@ -40,6 +41,7 @@ class PublishedCore {
         trust(std::move(the_trust)),
         fetcher(fetch::PublishedFetcher::make(origins, the_objects, env.fetch, fetch_options)),
         objects(std::make_shared<PublishedObjects>(the_objects)),
+        readahead(*fetcher, options.prefetch ? options.max_readahead : 0),
         view(options),
         notifier(env.work) {}
 
@@ -50,6 +52,7 @@ class PublishedCore {
   const std::shared_ptr<PublishedTrust> trust;
   const std::shared_ptr<fetch::PublishedFetcher> fetcher;
   const std::shared_ptr<PublishedObjects> objects;
+  PublishedReadahead readahead;
   const PublishedView view;
   CurrentRevision current;
   Notifier notifier;
@@ -58,6 +61,12 @@ class PublishedCore {
   /// `ctx` with this mount's patience.
   RequestContext patient(RequestContext ctx) const {
     ctx.no_progress = options.io_timeout;
+    return ctx;
+  }
+  /// For what nobody waits for.
+  RequestContext ahead() const {
+    RequestContext ctx = patient({});
+    ctx.stop = activity->stop_token();
     return ctx;
   }
   /// Counts a failure of metadata; what nobody waits for any more is none.

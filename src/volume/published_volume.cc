@@ -297,7 +297,9 @@ void PublishedVolumeImpl::open_file(NodeId id, RequestContext ctx,
           return done(Error{Code::invalid_argument, entry->name + ": not a regular file"});
         }
         const auto content = self->core_->fetcher->open(*entry);
-        if (!content->has(0, entry->size)) {
+        if (!std::holds_alternative<catalog::ObjectContent>(entry->content)) {
+          self->core_->readahead.opened(*revision, *entry, *content, self->core_->ahead());
+        } else if (!content->has(0, entry->size)) {
           self->core_->objects->about_to_read(*revision, *entry);
         }
         done(

@@ -109,6 +109,7 @@ class S3:
 
     def __init__(self, arguments, root):
         self.arguments = arguments
+        os.environ.pop("AWS_CA_BUNDLE", None)  # rclone refuses to start with it
         self.server = ServedS3(arguments.build)
         self.remote(self.server.endpoint, "copy", str(root), "--transfers", "32", "--checkers", "32")
         self.server.ask(f"delay {arguments.delay}")

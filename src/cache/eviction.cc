@@ -87,33 +87,36 @@ void Evictor::tell(bool has_room) {
 
 std::uint64_t Evictor::free_to(std::uint64_t content_bytes) {
   std::uint64_t freed = 0;
-  bool flushed = false;
+  // What can go may be known to memory only, which commits give rows. So before what is protected
+  // goes, and before giving up, memory is committed.
+  enum class Stage { spare_protected, all, sealed } stage = Stage::spare_protected;
   // What others store meanwhile is not this call's to free: it would run after them for ever.
   const std::uint64_t before = shared_.space.content_bytes();
   for (;;) {
     const std::uint64_t now = shared_.space.content_bytes();
     if (now <= content_bytes || before - content_bytes <= freed) break;
-    const auto step_freed = step(now - content_bytes);
+    const auto step_freed = step(now - content_bytes, stage == Stage::spare_protected);
     if (!step_freed.ok()) {
       shared_.health.suspend(step_freed.error());
       break;
     }
     if (*step_freed > 0) {
       freed += *step_freed;
-      flushed = false;
+      stage = Stage::spare_protected;
       continue;
     }
-    // What can go may be known to memory only: give it rows, and look again.
-    if (std::exchange(flushed, true)) break;
-    slabs_.seal_current();
-    if (!commit_().ok()) break;
+    if (stage == Stage::sealed) break;
+    stage = stage == Stage::all ? Stage::sealed : Stage::all;
+    if (stage == Stage::sealed) slabs_.seal_current();
+    // A disk that is too full for a commit is all the more reason to let something go.
+    if (!commit_().ok() && stage == Stage::sealed) break;
   }
   shared_.counters.evicted_bytes.fetch_add(freed, std::memory_order_relaxed);
   return freed;
 }
 
 // Frees one slab, or parts of as many groups as cover `need`. 0: nothing was found.
-Result<std::uint64_t> Evictor::step(std::uint64_t need) {
+Result<std::uint64_t> Evictor::step(std::uint64_t need, bool spare_protected) {
   const std::uint64_t protected_bytes = shared_.meta.lock()->protected_bytes;
   const bool classes = classes_matter(protected_bytes, shared_.space.object_bytes());
   std::vector<ObjectStore::Victim> victims;
@@ -126,6 +129,10 @@ Result<std::uint64_t> Evictor::step(std::uint64_t need) {
     const auto slab_ms = slabs_.oldest_ms();
     const bool slab_first =
         slab_ms && (!best || goes_before({.last_ms = *slab_ms}, best->second.use, classes));
+    if (best && !slab_first && spare_protected && classes && best->second.use.is_protected) {
+      pool_.insert(*best);
+      break;
+    }
     if (best && !slab_first) {
       chosen += add_victim(best->first, best->second, need - chosen, victims);
       continue;

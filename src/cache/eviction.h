@@ -45,7 +45,7 @@ class Evictor {
   };
   std::uint64_t usable();
   std::uint64_t free_to(std::uint64_t content_bytes);
-  Result<std::uint64_t> step(std::uint64_t need);
+  Result<std::uint64_t> step(std::uint64_t need, bool spare_protected);
   Result<std::uint64_t> drop(std::vector<ObjectStore::Victim>& victims);
   void sample();
   bool advance(std::pair<std::string, std::string>& row);

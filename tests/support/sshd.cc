@@ -36,7 +36,9 @@ struct Sshd::Impl {
     return fmt::format(
         "Port {1}\nListenAddress 127.0.0.1\nHostKey {0}/host_key\nPidFile none\n"
         "AuthorizedKeysFile {0}/authorized_keys\nStrictModes no\nUsePAM no\nLogLevel VERBOSE\n"
-        "PermitRootLogin yes\nMaxStartups 100\n{2}\nSubsystem sftp {3}\n",
+        "PermitRootLogin yes\nMaxStartups 100\n"
+        // bash reads ~/.bashrc for sshd unless it believes to be within another shell.
+        "SetEnv SHLVL=2\n{2}\nSubsystem sftp {3}\n",
         dir.path().string(), port, options.extra, options.subsystem);
   }
 };

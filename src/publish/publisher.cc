@@ -1,4 +1,5 @@
 #include "publish/publisher.h"
+#include "publish/kept_heads.h"
 
 #include <sys/stat.h>
 
@@ -97,12 +98,20 @@ class Publication {
 
   // Nobody but the owner of the key that signed a volume may publish to it.
   Status check_key() const {
-    if (!before_ || !before_->document.signer) return {};
-    const auto& signer = *before_->document.signer;
-    if (options_.key && options_.key->public_key() == signer) return {};
+    LAZYVOL_TRY_ASSIGN(const auto signer, signer_before());
+    if (!signer || (options_.key && options_.key->public_key() == *signer)) return {};
     return Error{Code::access_denied,
-                 store_.display() + " is signed by " + signer.text() +
+                 store_.display() + " is signed by " + signer->text() +
                      (options_.key ? ", not by the key that was given" : ", and no key was given")};
+  }
+
+  /// Of the present head; where that is missing, of the newest revision that is still there.
+  Result<std::optional<catalog::PublicKey>> signer_before() const {
+    if (before_) return before_->document.signer;
+    LAZYVOL_TRY_ASSIGN(const KeptHeads kept, list_kept_heads(store_, 0));
+    if (kept.revisions.empty()) return std::optional<catalog::PublicKey>();
+    LAZYVOL_TRY_ASSIGN(StoredHead newest, need_head(store_, kept.revisions.back().path));
+    return std::move(newest.document.signer);
   }
 
   Status scan() {

@@ -359,6 +359,13 @@ TEST_F(Increment, TagsExpiryAndKeys) {
   options_.key.reset();
   EXPECT_EQ(try_publish().error().code, Code::access_denied);
   EXPECT_EQ((*read_head(*store_, "lazyvol-head"))->document.signer, one.public_key());
+  // A head that is gone does not make the volume anybody's.
+  std::filesystem::remove(volume_ / "lazyvol-head");
+  EXPECT_EQ(try_publish().error().code, Code::access_denied);
+  options_.key = other;
+  EXPECT_EQ(try_publish().error().code, Code::access_denied);
+  options_.key = one;
+  EXPECT_TRUE(try_publish().ok());
 }
 
 TEST_F(Increment, TheHotPackHasTheFramesOfTheProfileInOrder) {

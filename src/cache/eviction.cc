@@ -129,11 +129,11 @@ Result<std::uint64_t> Evictor::step(std::uint64_t need, bool spare_protected) {
     const auto slab_ms = slabs_.oldest_ms();
     const bool slab_first =
         slab_ms && (!best || goes_before({.last_ms = *slab_ms}, best->second.use, classes));
-    if (best && !slab_first && spare_protected && classes && best->second.use.is_protected) {
-      pool_.insert(*best);
-      break;
-    }
     if (best && !slab_first) {
+      if (spare_protected && classes && best->second.use.is_protected) {
+        pool_.insert(*best);
+        break;
+      }
       chosen += add_victim(best->first, best->second, need - chosen, victims);
       continue;
     }

@@ -63,8 +63,8 @@ class PublishedCore {
     ctx.no_progress = options.io_timeout;
     return ctx;
   }
-  /// For what nobody waits for.
-  RequestContext ahead() const {
+  /// For what the volume does by itself, until it stops.
+  RequestContext unattended() const {
     RequestContext ctx = patient({});
     ctx.stop = activity->stop_token();
     return ctx;

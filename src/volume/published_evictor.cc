@@ -15,9 +15,8 @@ void PublishedEvictor::run(std::shared_ptr<PublishedCore> core, std::string path
       std::shared_ptr<PublishedEvictor>(new PublishedEvictor(std::move(core), std::move(done)));
   self->token_ = self->core_->activity->enter();
   if (!self->token_) return self->done_(Error{Code::cancelled, "the volume is stopping"});
-  RequestContext ctx = self->core_->patient({});
+  RequestContext ctx = self->core_->unattended();
   ctx.priority = Priority::metadata;
-  ctx.stop = self->core_->activity->stop_token();
   self->revision_->locate(self->revision_->in_catalog(kRootNode), std::move(path), ctx,
                           [self](const Result<std::optional<catalog::Entry>>& found) {
                             if (!found.ok()) return self->done_(found.error());

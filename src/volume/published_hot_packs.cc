@@ -18,10 +18,9 @@ void PublishedHotPacks::run(std::shared_ptr<PublishedCore> core) {
 }
 
 RequestContext PublishedHotPacks::context() const {
-  RequestContext ctx = core_->patient({});
+  RequestContext ctx = core_->unattended();
   ctx.priority = Priority::sibling;
   ctx.cause = Cause::prefetch;
-  ctx.stop = core_->activity->stop_token();
   return ctx;
 }
 

@@ -1,60 +1,35 @@
 #include "volume/published_objects.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "catalog/key.h"
-#include "catalog/leaf_page.h"
 #include "fetch/published_fetcher.h"
 
 namespace lazyvol::volume {
 namespace {
 
-/// The objects among the entries of a directory from `first` on, as far as the catalog is at hand.
-class Neighbours {
- public:
-  void collect(const Revision& revision, const catalog::Entry& first) {
-    std::string key = catalog::name_key(first.directory, first.name);
-    while (!full_) {
-      const auto page = revision.leaf_at_hand(key);
-      if (!page.ok() || !*page || !**page) return;
-      const auto leaf = catalog::LeafPage::open(***page);
-      if (!leaf.ok() || !take(*leaf, first.directory, key)) return;
-      key = catalog::key_after(catalog::name_key(first.directory, last_));
-    }
-  }
+/// The objects of a directory from a name on, as far as the catalog is at hand.
+struct Neighbours {
   std::vector<std::string> paths;
-  const std::string& last() const { return last_; }
-
- private:
-  /// False: the directory ends here.
-  bool take(const catalog::LeafPage& leaf, NodeId directory, const std::string& key) {
-    const auto begin = leaf.lower_bound(directory, std::string_view(key).substr(8));
-    if (!begin.ok() || *begin == leaf.rows()) return false;
-    for (std::size_t row = *begin; row < leaf.rows() && !full_; ++row) {
-      const auto entry = leaf.entry(row);
-      if (!entry.ok() || entry->directory != directory) return false;
-      add(*entry);
-    }
-    return true;
-  }
-
-  void add(const catalog::Entry& entry) {
-    last_ = entry.name;
-    const auto* object = std::get_if<catalog::ObjectContent>(&entry.content);
-    if (object == nullptr) return;
-    const std::uint64_t size = entry.size == catalog::kUnknownSize ? 0 : entry.size;
-    if (size > PublishedObjects::kLongest && !paths.empty()) return;
-    paths.push_back(fetch::object_path(*object));
-    bytes_ += size;
-    full_ = paths.size() >= PublishedObjects::kNeighbours ||
-            bytes_ >= PublishedObjects::kNeighbourBytes;
-  }
-
-  std::string last_;
-  std::uint64_t bytes_ = 0;
-  bool full_ = false;
+  std::string last;  ///< name that was looked at
 };
+
+Neighbours neighbours_of(const Revision& revision, const catalog::Entry& first) {
+  Neighbours found;
+  std::uint64_t bytes = 0;
+  revision.visit_at_hand(first.directory, first.name, [&](const catalog::Entry& entry) {
+    if (entry.directory != first.directory) return false;
+    found.last = entry.name;
+    const auto* object = std::get_if<catalog::ObjectContent>(&entry.content);
+    if (object == nullptr) return true;
+    const std::uint64_t size = entry.size == catalog::kUnknownSize ? 0 : entry.size;
+    if (size > PublishedObjects::kLongest && !found.paths.empty()) return true;
+    found.paths.push_back(fetch::object_path(*object));
+    bytes += size;
+    return found.paths.size() < PublishedObjects::kNeighbours &&
+           bytes < PublishedObjects::kNeighbourBytes;
+  });
+  return found;
+}
 
 }  // namespace
 
@@ -109,11 +84,10 @@ void PublishedObjects::announce(const Revision& revision, const catalog::Entry& 
       }
     }
   }
-  Neighbours neighbours;
-  neighbours.collect(revision, entry);
+  Neighbours neighbours = neighbours_of(revision, entry);
   {
     const auto windows = windows_.lock();
-    windows->push_front({revision.switches(), entry.directory, entry.name, neighbours.last()});
+    windows->push_front({revision.switches(), entry.directory, entry.name, neighbours.last});
     if (windows->size() > kMaxWindows) windows->pop_back();
   }
   source_->expect(std::move(neighbours.paths));

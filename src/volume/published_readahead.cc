@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 #include <utility>
-
-#include "catalog/key.h"
-#include "catalog/leaf_page.h"
+#include <vector>
 
 namespace lazyvol::volume {
 
@@ -15,17 +13,16 @@ struct PublishedReadahead::Found {
   std::string half, last;  ///< keys: of the entry half the frames on, of the last one
 };
 
-/// Looks from `key` on at so many entries or frames, and so many bytes of frames; not further than
-/// the catalog is at hand.
-PublishedReadahead::Found PublishedReadahead::look_ahead(const Revision& revision, std::string key,
-                                                         std::size_t entries, std::size_t frames,
-                                                         std::uint64_t bytes) {
+/// Looks behind `place` for so many frames of small files, and so many bytes of them; not further
+/// than the catalog is at hand.
+PublishedReadahead::Found PublishedReadahead::look_ahead(const Revision& revision,
+                                                         const catalog::Place& place,
+                                                         std::size_t frames, std::uint64_t bytes) {
+  constexpr std::size_t kEntries = 1 << 14;  // of empty or long files only, say
   Found found;
   std::unordered_set<catalog::Digest, catalog::DigestHash> seen;
   std::uint64_t sum = 0;
-  const auto full = [&] {
-    return entries == 0 || found.frames.size() >= frames || (frames > 0 && sum >= bytes);
-  };
+  std::size_t entries = 0;
   const auto add = [&](const catalog::Entry& entry) {
     const auto* list = std::get_if<catalog::PieceContent>(&entry.content);
     if (list == nullptr || entry.size >= fetch::kLongFile) return;
@@ -35,28 +32,14 @@ PublishedReadahead::Found PublishedReadahead::look_ahead(const Revision& revisio
       found.frames.push_back(piece.frame);
     }
   };
-  for (;;) {
-    const auto page = revision.leaf_at_hand(key);
-    const auto leaf = page.ok() && *page && **page
-                          ? catalog::LeafPage::open(***page)
-                          : Result<catalog::LeafPage>(Error{Code::not_found, "no leaf"});
-    if (!leaf.ok()) return found;
-    NodeId directory = 0;
-    for (const char byte : key.substr(0, 8))
-      directory = directory << 8 | static_cast<std::uint8_t>(byte);
-    const auto begin = leaf->lower_bound(directory, std::string_view(key).substr(8));
-    if (!begin.ok() || *begin >= leaf->rows()) return found;
-    for (std::size_t row = *begin; row < leaf->rows(); ++row) {
-      const auto entry = leaf->entry(row);
-      if (!entry.ok()) return found;
-      if (frames > 0) add(*entry);
-      --entries;
-      found.last = catalog::name_key(entry->directory, entry->name);
-      if (found.frames.size() * 2 <= frames) found.half = found.last;
-      if (full()) return found;
-    }
-    key = catalog::key_after(found.last);
-  }
+  revision.visit_at_hand(
+      place.directory, catalog::key_after(place.name), [&](const catalog::Entry& entry) {
+        add(entry);
+        found.last = catalog::name_key(entry.directory, entry.name);
+        if (found.frames.size() * 2 <= frames) found.half = found.last;
+        return ++entries < kEntries && found.frames.size() < frames && sum < bytes;
+      });
+  return found;
 }
 
 std::optional<PublishedReadahead::Stream> PublishedReadahead::take(const Revision& revision,
@@ -90,25 +73,27 @@ void PublishedReadahead::opened(const Revision& revision, const catalog::Entry& 
     return put(std::move(*stream));
   }
   if (content.has(0, file.size)) return;  // nothing to gain, as far as anybody knows
-  Found reach = look_ahead(revision, catalog::key_after(key), kReach, 0, 0);
-  if (reach.last.empty()) return;
   Stream stream;
   stream.switches = revision.switches();
   stream.at = std::move(key);
-  stream.until = std::move(reach.last);
-  put(std::move(stream));
+  std::size_t entries = 0;
+  revision.visit_at_hand(file.directory, catalog::key_after(file.name),
+                         [&](const catalog::Entry& entry) {
+                           stream.until = catalog::name_key(entry.directory, entry.name);
+                           return ++entries < kReach;
+                         });
+  if (!stream.until.empty()) put(std::move(stream));
 }
 
 void PublishedReadahead::go_on(const Revision& revision, Stream& stream, RequestContext ctx) {
   // A stream that was only guessed begins at the file that confirmed it.
-  const std::string& from = stream.frames == 0 ? stream.at : stream.until;
+  const auto from = catalog::parse_name_key(stream.frames == 0 ? stream.at : stream.until);
   stream.frames = std::clamp(2 * stream.frames, kFirstFrames, kMaxFrames);
   const std::uint64_t bytes = std::min(max_bytes_, fetcher_.frames().allowance());
-  if (bytes == 0) return;
-  constexpr std::size_t kEntries = 1 << 14;  // of empty or long files only, say
-  Found ahead = look_ahead(revision, catalog::key_after(from), kEntries, stream.frames, bytes);
+  if (bytes == 0 || !from.ok()) return;
+  Found ahead = look_ahead(revision, *from, stream.frames, bytes);
   if (ahead.last.empty()) return;
-  stream.until = std::max(stream.until, ahead.last);
+  stream.until = ahead.last;
   stream.half = ahead.half.empty() ? ahead.last : ahead.half;
   ctx.priority = Priority::readahead;
   ctx.cause = Cause::readahead;

@@ -12,10 +12,10 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/locked.h"
 #include "catalog/entry.h"
+#include "catalog/key.h"
 #include "fetch/published_fetcher.h"
 #include "volume/published_revision.h"
 
@@ -48,8 +48,8 @@ class PublishedReadahead {
     std::size_t frames = 0;  ///< to be fetched next time; 0: not confirmed yet
   };
   struct Found;
-  static Found look_ahead(const Revision& revision, std::string key, std::size_t entries,
-                          std::size_t frames, std::uint64_t bytes);
+  static Found look_ahead(const Revision& revision, const catalog::Place& place, std::size_t frames,
+                          std::uint64_t bytes);
   std::optional<Stream> take(const Revision& revision, const std::string& key);
   void put(Stream stream);
   void go_on(const Revision& revision, Stream& stream, RequestContext ctx);

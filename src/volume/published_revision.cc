@@ -168,6 +168,24 @@ Result<std::optional<Revision::Page>> Revision::leaf_at_hand(std::string key) co
   return page_at_hand(descent, names_);
 }
 
+void Revision::visit_at_hand(NodeId directory, std::string name,
+                             const std::function<bool(const catalog::Entry&)>& visit) const {
+  for (;;) {
+    const auto page = leaf_at_hand(catalog::name_key(directory, name));
+    if (!page.ok() || !*page || !**page) return;
+    const auto leaf = catalog::LeafPage::open(***page);
+    if (!leaf.ok()) return;
+    const auto begin = leaf->lower_bound(directory, name);
+    if (!begin.ok() || *begin >= leaf->rows()) return;
+    for (std::size_t row = *begin; row < leaf->rows(); ++row) {
+      const auto entry = leaf->entry(row);
+      if (!entry.ok() || !visit(*entry)) return;
+      directory = entry->directory;
+      name = catalog::key_after(entry->name);
+    }
+  }
+}
+
 // Who goes on in the leaf after the last one reads in order, and the window grows; of another, only
 // the leaf itself is fetched, which is at hand if the reader is not done with it. Few large
 // requests: half of a window is asked for at once, not one leaf for each that was read.

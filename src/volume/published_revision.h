@@ -61,6 +61,10 @@ class Revision : public std::enable_shared_from_this<Revision> {
   /// The same as leaf(), of the tree of names, from memory and disk alone. nullopt: a page is not
   /// at hand.
   Result<std::optional<Page>> leaf_at_hand(std::string key) const;
+  /// Shows the entries at or after (`directory`, `name`, any text), in the catalog's order and also
+  /// of the directories that follow, until `visit` answers false or a page is not at hand.
+  void visit_at_hand(NodeId directory, std::string name,
+                     const std::function<bool(const catalog::Entry&)>& visit) const;
   /// Fetches the leaves that follow the one of names at `key`: the more, the longer somebody goes
   /// through the tree in its order.
   void fetch_ahead(const std::string& key, RequestContext ctx) const;

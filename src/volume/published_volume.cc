@@ -145,20 +145,14 @@ void PublishedVolumeImpl::lookup(NodeId parent, std::string name, RequestContext
 void PublishedVolumeImpl::found(const RevisionPtr& revision, const catalog::Entry& entry,
                                 NodeId parent, const std::string& name, const RequestContext& ctx,
                                 const Done<Node>& done) {
-  measure(revision, entry, ctx,
-          [self = shared_from_this(), revision, parent, name, ctx,
-           done](const Result<catalog::Entry>& measured) {
-            const auto hold = self->core_->current.hold(revision);
-            if (!hold) return self->lookup(parent, name, ctx, done);
-            if (!measured.ok()) return done(self->core_->failed(measured.error()));
-            done(self->core_->view.node(*revision, *measured, kPublishedTtl));
-          });
-}
-
-void PublishedVolumeImpl::measure(const RevisionPtr& revision, catalog::Entry entry,
-                                  const RequestContext& ctx, Done<catalog::Entry> done) {
-  if (entry.size != catalog::kUnknownSize) return done(std::move(entry));
-  core_->objects->measure(revision, std::move(entry), ctx, std::move(done));
+  core_->objects->measure(revision, entry, ctx,
+                          [self = shared_from_this(), revision, parent, name, ctx,
+                           done](const Result<catalog::Entry>& measured) {
+                            const auto hold = self->core_->current.hold(revision);
+                            if (!hold) return self->lookup(parent, name, ctx, done);
+                            if (!measured.ok()) return done(self->core_->failed(measured.error()));
+                            done(self->core_->view.node(*revision, *measured, kPublishedTtl));
+                          });
 }
 
 /// A name is absent from a directory of this revision. A directory of another one is stale, which
@@ -199,11 +193,12 @@ void PublishedVolumeImpl::resolve_measured(NodeId id, const RequestContext& ctx,
           [self = shared_from_this(), ctx, done = std::move(done)](Result<catalog::Entry> entry,
                                                                    const RevisionPtr& revision) {
             if (!entry.ok()) return done(std::move(entry), revision);
-            self->measure(revision, *std::move(entry), self->core_->patient(ctx),
-                          [self, revision, done](Result<catalog::Entry> measured) {
-                            if (!measured.ok()) self->core_->failed(measured.error());
-                            done(std::move(measured), revision);
-                          });
+            self->core_->objects->measure(revision, *std::move(entry), self->core_->patient(ctx),
+                                          [self, revision, done](Result<catalog::Entry> measured) {
+                                            if (!measured.ok())
+                                              self->core_->failed(measured.error());
+                                            done(std::move(measured), revision);
+                                          });
           });
 }
 
@@ -298,7 +293,7 @@ void PublishedVolumeImpl::open_file(NodeId id, RequestContext ctx,
         }
         const auto content = self->core_->fetcher->open(*entry);
         if (!std::holds_alternative<catalog::ObjectContent>(entry->content)) {
-          self->core_->readahead.opened(*revision, *entry, *content, self->core_->ahead());
+          self->core_->readahead.opened(*revision, *entry, *content, self->core_->unattended());
         } else if (!content->has(0, entry->size)) {
           self->core_->objects->about_to_read(*revision, *entry);
         }

@@ -52,9 +52,6 @@ class PublishedVolumeImpl final : public PublishedVolume,
   void resolve(NodeId id, const RequestContext& ctx, Resolved done);
   /// The same, and a file's size is known.
   void resolve_measured(NodeId id, const RequestContext& ctx, Resolved done);
-  /// `entry`, with its size if it is a file.
-  void measure(const RevisionPtr& revision, catalog::Entry entry, const RequestContext& ctx,
-               Done<catalog::Entry> done);
   /// Answers a lookup, or begins it anew when another revision is shown by now.
   void found(const RevisionPtr& revision, const catalog::Entry& entry, NodeId parent,
              const std::string& name, const RequestContext& ctx, const Done<Node>& done);

@@ -55,6 +55,16 @@ TEST_F(PublishedAhead, ManyReadersHaveAStreamEach) {
   EXPECT_LE(published().frames.requests - before, 120U);
 }
 
+TEST_F(PublishedAhead, WhoPassesSomeFilesOverIsFollowed) {
+  publish();
+  open();
+  list();
+  const std::uint64_t before = published().frames.requests;
+  int opened = 0;
+  for (int i = 0; i < kDirectories * kFiles; i += 3, ++opened) expect_bytes(i);
+  EXPECT_LE(published().frames.requests - before, static_cast<std::uint64_t>(opened) / 2);
+}
+
 TEST_F(PublishedAhead, FilesInNoOrderBringNothingElse) {
   publish();
   open();

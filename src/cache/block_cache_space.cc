@@ -79,7 +79,8 @@ void Space::set_limits(SpaceLimits limits) {
 }
 
 std::uint64_t Space::limit() {
-  const std::uint64_t used = used_bytes();
+  // What is only reserved is not on the disk yet.
+  const std::uint64_t written = object_bytes() + slab_bytes() + index_bytes();
   const auto now = base::system_clock().now();
   auto state = state_.lock();
   if (!state->disk_known || now - state->disk_seen >= kDiskEvery) {
@@ -88,10 +89,12 @@ std::uint64_t Space::limit() {
       state->disk = {.total = std::uint64_t{status.f_blocks} * status.f_frsize,
                      .available = std::uint64_t{status.f_bavail} * status.f_frsize};
     }
+    state->used_then = written;
     state->disk_seen = now;
     state->disk_known = true;
   }
-  return total_limit(state->limits, state->disk, used);
+  // Not with what is used by now: what was written since would count as free a second time.
+  return total_limit(state->limits, state->disk, state->used_then);
 }
 
 std::uint64_t Space::capacity() {

@@ -68,6 +68,7 @@ class Space {
     DiskSpace disk;
     base::Monotonic disk_seen, index_seen;
     std::uint64_t index_bytes = 0;
+    std::uint64_t used_then = 0;  // when the disk was seen
     bool disk_known = false, index_known = false;
   };
   static std::uint64_t clamp(std::int64_t value) {

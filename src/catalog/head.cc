@@ -1,6 +1,7 @@
 #include "catalog/head.h"
 
 #include <algorithm>
+#include <random>
 
 #include "base/bytes.h"
 #include "catalog/page.h"
@@ -129,6 +130,17 @@ std::string to_sign(std::string_view body) {
 }
 
 }  // namespace
+
+std::string revision_path(std::uint64_t sequence) {
+  return "revisions/" + std::to_string(sequence);
+}
+
+VolumeUuid random_uuid() {
+  VolumeUuid uuid{};
+  std::random_device random;
+  for (std::uint8_t& byte : uuid) byte = static_cast<std::uint8_t>(random());
+  return uuid;
+}
 
 Result<std::string> encode_head(const Head& head, const SecretKey* key) {
   LAZYVOL_TRY(check_chunking(head.chunking));

@@ -23,8 +23,13 @@ inline constexpr std::uint32_t kHeadFormat = 1;
 /// A head of more bytes is refused.
 inline constexpr std::size_t kMaxHeadBytes = 1U << 20;
 
+/// Where the present head lies in its volume, and where that of a revision does.
+inline constexpr std::string_view kHeadPath = "lazyvol-head";
+std::string revision_path(std::uint64_t sequence);
+
 /// Random, chosen when a volume is first published.
 using VolumeUuid = std::array<std::uint8_t, 16>;
+VolumeUuid random_uuid();
 
 /// What a revision holds, for people and for defaults. Nothing else relies on it.
 struct Statistics {

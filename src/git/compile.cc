@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <random>
 #include <unordered_map>
 #include <utility>
 
@@ -20,13 +19,6 @@ using Number = Snapshot::Number;
 constexpr std::size_t kMaxEdits = 50'000;
 constexpr std::uint32_t kFileMode = 0644, kProgramMode = 0755, kDirectoryMode = 0755,
                         kLinkMode = 0777;
-
-catalog::VolumeUuid random_uuid() {
-  catalog::VolumeUuid uuid{};
-  std::random_device random;
-  for (std::uint8_t& byte : uuid) byte = static_cast<std::uint8_t>(random());
-  return uuid;
-}
 
 bool is_directory(RowType type) {
   return type == RowType::directory || type == RowType::submodule;
@@ -275,7 +267,7 @@ class Compiler {
 
   Compiled finish() {
     catalog::Head& head = out_.head;
-    head.volume = before_ ? before_->document.head.volume : random_uuid();
+    head.volume = before_ ? before_->document.head.volume : catalog::random_uuid();
     head.sequence = before_ ? before_->document.head.sequence + 1 : 1;
     if (before_) head.parent = before_->document.digest;
     head.created_ns = in_.now_ns;

@@ -7,6 +7,7 @@
 
 #include "base/workers.h"
 #include "catalog/digest.h"
+#include "catalog/head.h"
 #include "git/blob_fetcher.h"
 #include "git/blob_reader.h"
 #include "git/compile.h"
@@ -24,7 +25,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::string_view kHead = "lazyvol-head", kObjects = "objects/", kPacks = "packs/";
+constexpr std::string_view kObjects = "objects/", kPacks = "packs/";
 constexpr std::size_t kReaders = 2;
 // A stat() of the head that found another one is followed by a read() of it.
 constexpr std::chrono::seconds kJustLooked(5);
@@ -231,12 +232,12 @@ Result<Located> GitOriginImpl::read_blob(const std::string& id, std::uint64_t si
 }
 
 void GitOriginImpl::stat(std::string path, RequestContext ctx, StatDone done) {
-  if (path == kHead) {
+  if (path == catalog::kHeadPath) {
     return ask_head(false, ctx, [this, done = std::move(done)](const auto& shown) {
       if (!shown.ok()) return done(shown.error());
       head_state_.lock()->looked = steady_clock::now();
       RemoteEntry entry;
-      entry.name = kHead;
+      entry.name = catalog::kHeadPath;
       entry.size = (*shown)->head.text.size();
       entry.validator = head_validator(**shown);
       done(std::move(entry));
@@ -266,7 +267,7 @@ std::shared_ptr<Transfer> GitOriginImpl::read(ReadRequest request, std::shared_p
   const auto transfer = std::make_shared<source::ForwardingTransfer>();
   if (request.length == 0) {
     sink->on_done(Error{Code::invalid_argument, "a read of no bytes"});
-  } else if (request.path == kHead) {
+  } else if (request.path == catalog::kHeadPath) {
     const auto forward = [this, request, sink, ctx, transfer](const auto& shown) {
       if (!shown.ok()) return sink->on_done(shown.error());
       const std::string validator = head_validator(**shown);

@@ -25,7 +25,6 @@ constexpr int kPageLevel = 3;
 constexpr std::size_t kPagesKept = 4096;
 // Readers of an older revision may still descend through its pages.
 constexpr std::uint64_t kRevisionsKept = 4;
-constexpr std::string_view kHeadName = "lazyvol-head";
 
 using PackSet = std::unordered_set<catalog::Digest, catalog::DigestHash>;
 
@@ -44,10 +43,6 @@ Status add_packs(catalog::PageReader& reader, const std::string& page, PackSet& 
     LAZYVOL_TRY(add_packs(reader, *child, packs));
   }
   return {};
-}
-
-std::string revision_path(std::uint64_t sequence) {
-  return "revisions/" + std::to_string(sequence);
 }
 
 Result<catalog::SecretKey> key_of(const fs::path& directory) {
@@ -80,7 +75,7 @@ Result<std::unique_ptr<LocalVolume>> LocalVolume::open(fs::path directory) {
 }
 
 std::optional<StoredHead> LocalVolume::head() const {
-  const fs::path path = directory_ / kHeadName;
+  const fs::path path = directory_ / catalog::kHeadPath;
   auto text = read_file(path, catalog::kMaxHeadBytes);
   if (!text.ok()) {
     if (text.error().code != Code::not_found) base::log_warn("{}", text.error().message);
@@ -151,8 +146,8 @@ Result<std::vector<catalog::FrameRef>> LocalVolume::seal() {
 Result<StoredHead> LocalVolume::commit(const catalog::Head& head) {
   LAZYVOL_TRY_ASSIGN(std::string text, catalog::encode_head(head, &key_));
   LAZYVOL_TRY_ASSIGN(auto document, catalog::parse_head(text));
-  LAZYVOL_TRY(replace_file(directory_ / revision_path(head.sequence), text, 0600));
-  LAZYVOL_TRY(replace_file(directory_ / kHeadName, text, 0600));
+  LAZYVOL_TRY(replace_file(directory_ / catalog::revision_path(head.sequence), text, 0600));
+  LAZYVOL_TRY(replace_file(directory_ / catalog::kHeadPath, text, 0600));
   remove_old(head.sequence);
   // Of the pages only those that the next commit will read again are worth their memory, and which
   // these are it finds out itself.
@@ -198,7 +193,7 @@ Status LocalVolume::clear() {
   places_.clear();
   pages_.clear();
   std::error_code failure;
-  fs::remove(directory_ / kHeadName, failure);
+  fs::remove(directory_ / catalog::kHeadPath, failure);
   for (const char* name : {"revisions", "packs"}) {
     fs::remove_all(directory_ / name, failure);
     LAZYVOL_TRY(make_private_directory(directory_ / name));

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
-#include <random>
 #include <span>
 #include <thread>
 #include <utility>
@@ -40,13 +39,6 @@ std::optional<Inode> inode_of(const std::string& path) {
   struct stat status {};
   if (path.empty() || ::stat(path.c_str(), &status) != 0) return std::nullopt;
   return Inode{status.st_dev, status.st_ino};
-}
-
-catalog::VolumeUuid random_uuid() {
-  catalog::VolumeUuid uuid{};
-  std::random_device random;
-  for (std::uint8_t& byte : uuid) byte = static_cast<std::uint8_t>(random());
-  return uuid;
 }
 
 constexpr unsigned kMaxThreads = 256;
@@ -136,7 +128,7 @@ class Publication {
         before_ ? std::optional(before_->document) : std::nullopt;
     head_ = document ? document->head : catalog::Head();
     if (!document) {
-      head_.volume = random_uuid();
+      head_.volume = catalog::random_uuid();
       head_.roots = catalog::empty_roots();
       head_.frame_target = limits_.frame_target;
     }

@@ -22,10 +22,6 @@ bool may_stand_in_tag(char c) {
 
 }  // namespace
 
-std::string revision_path(std::uint64_t sequence) {
-  return "revisions/" + std::to_string(sequence);
-}
-
 Result<std::string> tag_path(const std::string& name) {
   constexpr std::size_t kMaxTag = 128;
   if (name.empty() || name.size() > kMaxTag || name.front() == '.' || is_number(name) ||

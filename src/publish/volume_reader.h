@@ -18,8 +18,8 @@
 
 namespace lazyvol::publish {
 
-inline constexpr std::string_view kHeadPath = "lazyvol-head";
-std::string revision_path(std::uint64_t sequence);
+using catalog::kHeadPath;
+using catalog::revision_path;
 /// Errors: invalid_argument for what cannot be the name of a tag (1 … 128 of A-Z a-z 0-9 . _ -, not
 /// beginning with a dot, not a number: that means a revision).
 Result<std::string> tag_path(const std::string& name);

@@ -79,8 +79,8 @@ std::optional<std::uint64_t> revision_number(const std::string& revision) {
 }
 
 std::string head_path(const std::string& revision) {
-  if (revision.empty()) return "lazyvol-head";
-  if (const auto number = revision_number(revision)) return "revisions/" + std::to_string(*number);
+  if (revision.empty()) return std::string(catalog::kHeadPath);
+  if (const auto number = revision_number(revision)) return catalog::revision_path(*number);
   return "tags/" + revision;
 }
 

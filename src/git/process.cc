@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +10,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+
+#include "base/child.h"
 
 extern char** environ;
 
@@ -34,33 +35,6 @@ Result<Pipe> make_pipe() {
   return Pipe{Fd(ends[0]), Fd(ends[1])};
 }
 
-// A group of its own, so that what it starts ends with it; signals as a program expects them.
-struct SpawnSettings {
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_t actions;
-  SpawnSettings(int input, int output, int errors) {
-    posix_spawnattr_init(&attributes);
-    posix_spawn_file_actions_init(&actions);
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setflags(
-        &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
-  }
-  ~SpawnSettings() {
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-  }
-  SpawnSettings(const SpawnSettings&) = delete;
-  SpawnSettings& operator=(const SpawnSettings&) = delete;
-};
-
 // Of git's own variables only those that say how to reach a server or where settings are: others
 // would lead it to another repository, or write secrets to a trace.
 bool is_inherited(std::string_view variable) {
@@ -83,13 +57,6 @@ std::vector<std::string> environment_of(const Command& command) {
   }
   for (const auto& [name, value] : command.environment) all.push_back(name + "=" + value);
   return all;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& words) {
-  std::vector<char*> out;
-  for (std::string& word : words) out.push_back(word.data());
-  out.push_back(nullptr);
-  return out;
 }
 
 void make_nonblocking(const Fd& fd) {
@@ -130,28 +97,18 @@ Process::Process(pid_t pid, Fd input, Fd output, Fd errors, Patience patience)
 }
 
 Process::~Process() {
-  if (pid_ <= 0) return;
-  ::kill(-pid_, SIGKILL);
-  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  if (pid_ > 0) base::end_group(pid_);
 }
 
 Result<std::unique_ptr<Process>> Process::start(const Command& command, Patience patience) {
   LAZYVOL_TRY_ASSIGN(Pipe input, make_pipe());
   LAZYVOL_TRY_ASSIGN(Pipe output, make_pipe());
   LAZYVOL_TRY_ASSIGN(Pipe errors, make_pipe());
-  std::vector<std::string> words = command.argv;
-  std::vector<std::string> variables = environment_of(command);
-  const std::vector<char*> argv = pointers(words), environment = pointers(variables);
-  const SpawnSettings settings(input.read.get(), output.write.get(), errors.write.get());
-  pid_t pid = -1;
-  const int error = ::posix_spawnp(&pid, argv[0], &settings.actions, &settings.attributes,
-                                   argv.data(), environment.data());
-  if (error != 0) {
-    Error failed = errno_error(error, "cannot run " + command.argv[0]);
-    failed.code = Code::io_error;  // that the program is missing proves nothing about the origin
-    return failed;
-  }
+  LAZYVOL_TRY_ASSIGN(const pid_t pid, base::spawn(command.argv,
+                                                  {.input = input.read.get(),
+                                                   .output = output.write.get(),
+                                                   .errors = errors.write.get()},
+                                                  environment_of(command)));
   return std::unique_ptr<Process>(new Process(pid, std::move(input.write), std::move(output.read),
                                               std::move(errors.read), std::move(patience)));
 }
@@ -285,7 +242,7 @@ Result<int> Process::finish() {
   }
   if (errors_fd_.get() >= 0) take_errors();
   pid_ = -1;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return base::exit_status(status);
 }
 
 Result<Finished> run(const Command& command, std::string_view input, const Patience& patience,

@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,9 +10,8 @@
 #include <cerrno>
 #include <optional>
 
+#include "base/child.h"
 #include "base/clock.h"
-
-extern char** environ;
 
 namespace lazyvol::net {
 namespace {
@@ -27,60 +24,22 @@ struct Child {
   int output = -1;
   ~Child() {
     if (output >= 0) ::close(output);
-    if (pid <= 0) return;
-    ::kill(-pid, SIGKILL);
-    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    if (pid > 0) base::end_group(pid);
   }
   Child() = default;
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 };
 
-// A group of its own, so that what it starts ends with it; signals as a program expects them.
-struct SpawnSettings {
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_t actions;
-  explicit SpawnSettings(int output) {
-    posix_spawnattr_init(&attributes);
-    posix_spawn_file_actions_init(&actions);
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setflags(
-        &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-  }
-  ~SpawnSettings() {
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-  }
-  SpawnSettings(const SpawnSettings&) = delete;
-  SpawnSettings& operator=(const SpawnSettings&) = delete;
-};
-
 Status start(const std::vector<std::string>& argv, Child& child) {
-  std::vector<std::string> words = argv;
-  std::vector<char*> pointers;
-  for (auto& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return errno_error(errno, "pipe");
   child.output = ends[0];
-  const SpawnSettings settings(ends[1]);
-  const int error = ::posix_spawnp(&child.pid, pointers[0], &settings.actions, &settings.attributes,
-                                   pointers.data(), environ);
+  const auto pid = base::spawn(argv, {.output = ends[1]});
   ::close(ends[1]);
-  if (error == 0) return {};
-  child.pid = -1;
-  Error failed = errno_error(error, "cannot run " + argv[0]);
-  failed.code = Code::io_error;  // that the program is missing proves nothing about the origin
-  return failed;
+  if (!pid.ok()) return pid.error();
+  child.pid = *pid;
+  return {};
 }
 
 }  // namespace
@@ -149,10 +108,9 @@ Result<std::string> run_key_command(const std::vector<std::string>& argv,
     ::poll(nullptr, 0, kLookMs);
   }
   child.pid = -1;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return output;
-  return failed(Code::io_error,
-                fmt::format("failed with status {} (run it by hand to see why)",
-                            WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)));
+  if (status == 0) return output;
+  return failed(Code::io_error, fmt::format("failed with status {} (run it by hand to see why)",
+                                            base::exit_status(status)));
 }
 
 }  // namespace lazyvol::net

@@ -95,7 +95,7 @@ class Sftp:
         return Peer(words + self.peers[name])
 
     def close(self):
-        self.server.__exit__()
+        self.server.close()
 
 
 class S3:
@@ -141,7 +141,7 @@ class S3:
         return Peer(RCLONE + [self.where(endpoint), "{point}"] + self.peers[name])
 
     def close(self):
-        self.server.__exit__()
+        self.server.close()
 
 
 class Clone:
@@ -179,7 +179,7 @@ class Git:
         return Ours(self.arguments.build, "git+" + url, self.arguments.options) if name == "lazyvol" else Clone(url)
 
     def close(self):
-        self.server.__exit__()
+        self.server.close()
 
 
 SOURCES = {"sftp": Sftp, "s3": S3, "git": Git}

@@ -64,7 +64,7 @@ class Http(Folder):
         self.url, self.options = self.server.url, ""
 
     def close(self):
-        self.server.__exit__()
+        self.server.close()
 
 
 class Sftp(Folder):
@@ -74,7 +74,7 @@ class Sftp(Folder):
         self.url, self.options = self.server.url, ""
 
     def close(self):
-        self.server.__exit__()
+        self.server.close()
 
 
 class S3:
@@ -110,7 +110,7 @@ class S3:
         self.send("/bucket/file", body(version))
 
     def close(self):
-        self.server.__exit__()
+        self.server.close()
 
 
 class Trial:

@@ -13,87 +13,75 @@ import time
 from pathlib import Path
 
 
-class Served:
-    """nginx over a directory, and a relay in front of it."""
+class Server:
+    """A server of the test suite and a relay in front of it: a program of tests/support that prints what there is
+    to know, and then obeys lines. Until it is closed, the environment has its variables."""
 
-    def __init__(self, build, root, index="json"):
-        self.process = subprocess.Popen(
-            [str(Path(build) / "tests/support/serve"), str(root), index],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.url, self.relay_url = self.process.stdout.readline().split()
+    def __init__(self, build, program, *words):
+        self.process = subprocess.Popen([str(Path(build) / "tests/support" / program), *map(str, words)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.facts = self.process.stdout.readline().split()
+        self.variables = {}
 
     def ask(self, line):
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         return self.process.stdout.readline().strip()
 
+    def set(self, **variables):
+        os.environ.update(variables)
+        self.variables = variables
+
+    def close(self):
+        for name in self.variables:
+            del os.environ[name]
+        self.process.stdin.close()
+        self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Served(Server):
+    """nginx over a directory."""
+
+    def __init__(self, build, root, index="json"):
+        super().__init__(build, "serve", root, index)
+        self.url, self.relay_url = self.facts
+
     def content(self):
         """(requests, bytes) of file contents so far."""
         requests, size = self.ask("content").split()
         return int(requests), int(size)
 
-    def __enter__(self):
-        return self
 
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-class ServedSftp:
-    """sshd over a directory, and a relay in front of it. The daemon finds the keys by $LAZYVOL_SSH_DIR, which
-    is set while this lasts."""
+class ServedSftp(Server):
+    """sshd over a directory. The daemon finds the keys by $LAZYVOL_SSH_DIR."""
 
     def __init__(self, build, root):
-        self.process = subprocess.Popen([str(Path(build) / "tests/support/serve_sftp"), str(root)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.url, self.relay_url, self.ssh_dir = self.process.stdout.readline().split()
-        os.environ["LAZYVOL_SSH_DIR"] = self.ssh_dir
-
-    ask = Served.ask
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        del os.environ["LAZYVOL_SSH_DIR"]
-        Served.__exit__(self)
+        super().__init__(build, "serve_sftp", root)
+        self.url, self.relay_url, self.ssh_dir = self.facts
+        self.set(LAZYVOL_SSH_DIR=self.ssh_dir)
 
 
-class ServedS3:
-    """radosgw, and a relay in front of it. While this lasts, the environment has its keys."""
+class ServedS3(Server):
+    """radosgw. The environment has its keys."""
 
     def __init__(self, build):
-        self.process = subprocess.Popen([str(Path(build) / "tests/support/serve_s3")],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.endpoint, self.relay_endpoint, key, secret = self.process.stdout.readline().split()
-        os.environ.update(AWS_ACCESS_KEY_ID=key, AWS_SECRET_ACCESS_KEY=secret)
-
-    ask = Served.ask
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        del os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
-        Served.__exit__(self)
+        super().__init__(build, "serve_s3")
+        self.endpoint, self.relay_endpoint, key, secret = self.facts
+        self.set(AWS_ACCESS_KEY_ID=key, AWS_SECRET_ACCESS_KEY=secret)
 
 
-class ServedGit:
-    """git-http-backend over ROOT/repo.git, and a relay in front of it."""
+class ServedGit(Server):
+    """git-http-backend over ROOT/repo.git."""
 
     def __init__(self, build, root):
-        self.process = subprocess.Popen([str(Path(build) / "tests/support/serve_git"), str(root)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.url, self.relay_url = self.process.stdout.readline().split()
-
-    ask = Served.ask
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        Served.__exit__(self)
+        super().__init__(build, "serve_git", root)
+        self.url, self.relay_url = self.facts
 
 
 class Mounted:

@@ -1,7 +1,6 @@
 // serve ROOT [html]: the test suite's nginx behind its relay, for scripts. Prints the URL, then
-// obeys lines on standard input, each answered by one line, until end of file:
+// obeys (support/obey.h):
 //   stop | start        the server goes away, comes back on the same port
-//   delay MS            one-way delay of the relay
 //   clear               forgets the access log
 //   totals              "REQUESTS BODY_BYTES" of the access log
 //   content             the same, without listings (URIs that end in '/') and HEAD
@@ -11,15 +10,16 @@
 #include <cstdint>
 #include <iostream>
 #include <map>
-#include <sstream>
 #include <string>
 #include <vector>
 
+#include "support/obey.h"
 #include "support/servers.h"
 
 namespace {
 
 using lazyvol::testing::AccessLine;
+using lazyvol::testing::doing;
 
 bool is_content(const AccessLine& line) {
   return line.method == "GET" && !line.uri.ends_with('/') && line.status < 300;
@@ -76,29 +76,12 @@ int main(int argc, char** argv) {
   lazyvol::testing::Nginx nginx(argv[1], options);
   lazyvol::testing::Relay relay(nginx.port());
   std::cout << nginx.url() << " http://127.0.0.1:" << relay.port() << "/" << std::endl;
-  for (std::string line; std::getline(std::cin, line);) {
-    std::istringstream words(line);
-    std::string verb, answer = "ok";
-    words >> verb;
-    if (verb == "stop") {
-      nginx.stop();
-    } else if (verb == "start") {
-      nginx.start();
-    } else if (verb == "delay") {
-      int ms = 0;
-      words >> ms;
-      relay.set_delay(std::chrono::milliseconds(ms));
-    } else if (verb == "clear") {
-      nginx.clear_access_log();
-    } else if (verb == "totals") {
-      answer = totals(nginx.access_log(), false);
-    } else if (verb == "content") {
-      answer = totals(nginx.access_log(), true);
-    } else if (verb == "repeated") {
-      answer = std::to_string(repeated(nginx.access_log()));
-    } else {
-      answer = "unknown verb";
-    }
-    std::cout << answer << std::endl;
-  }
+  const auto log = [&] { return nginx.access_log(); };
+  lazyvol::testing::obey(
+      relay, {{"stop", doing([&] { nginx.stop(); })},
+              {"start", doing([&] { nginx.start(); })},
+              {"clear", doing([&] { nginx.clear_access_log(); })},
+              {"totals", [&](std::istream&) { return totals(log(), false); }},
+              {"content", [&](std::istream&) { return totals(log(), true); }},
+              {"repeated", [&](std::istream&) { return std::to_string(repeated(log())); }}});
 }

@@ -1,15 +1,11 @@
 // serve_s3: the test suite's radosgw behind its relay, for scripts. Prints two endpoints (the
-// server's and the relay's), an access key and a secret key, then obeys lines on standard input,
-// each answered by one line, until end of file:
-//   delay MS            one-way delay of the relay
-//   connections         accepted by the relay so far
+// server's and the relay's), an access key and a secret key, then obeys (support/obey.h):
 //   key NAME SECRET     another access key of the same user
 //   unkey NAME          its end
-#include <chrono>
 #include <iostream>
-#include <sstream>
 #include <string>
 
+#include "support/obey.h"
 #include "support/radosgw.h"
 #include "support/servers.h"
 
@@ -19,23 +15,17 @@ int main() {
   std::cout << server.endpoint() << " http://127.0.0.1:" << relay.port() << " "
             << lazyvol::testing::Radosgw::kAccessKey << " " << lazyvol::testing::Radosgw::kSecretKey
             << std::endl;
-  for (std::string line; std::getline(std::cin, line);) {
-    std::istringstream words(line);
-    std::string verb, name, secret, answer = "ok";
-    words >> verb;
-    if (verb == "delay") {
-      int ms = 0;
-      words >> ms;
-      relay.set_delay(std::chrono::milliseconds(ms));
-    } else if (verb == "connections") {
-      answer = std::to_string(relay.connections());
-    } else if (verb == "key" && words >> name >> secret) {
-      server.add_key(name, secret);
-    } else if (verb == "unkey" && words >> name) {
-      server.remove_key(name);
-    } else {
-      answer = "unknown verb";
-    }
-    std::cout << answer << std::endl;
-  }
+  lazyvol::testing::obey(relay, {{"key",
+                                  [&](std::istream& words) -> std::string {
+                                    std::string name, secret;
+                                    if (!(words >> name >> secret)) return "key NAME SECRET";
+                                    server.add_key(name, secret);
+                                    return "ok";
+                                  }},
+                                 {"unkey", [&](std::istream& words) -> std::string {
+                                    std::string name;
+                                    if (!(words >> name)) return "unkey NAME";
+                                    server.remove_key(name);
+                                    return "ok";
+                                  }}});
 }

@@ -1,15 +1,11 @@
 // serve_sftp ROOT: the test suite's sshd behind its relay, for scripts. Prints two URLs of ROOT
-// (the server's and the relay's) and a directory like ~/.ssh, then obeys lines on standard input,
-// each answered by one line, until end of file:
+// (the server's and the relay's) and a directory like ~/.ssh, then obeys (support/obey.h):
 //   stop | start        the server goes away, comes back on the same port
-//   delay MS            one-way delay of the relay
-//   connections         accepted by the relay so far
-#include <chrono>
 #include <filesystem>
 #include <iostream>
-#include <sstream>
 #include <string>
 
+#include "support/obey.h"
 #include "support/servers.h"
 #include "support/sshd.h"
 
@@ -27,23 +23,7 @@ int main(int argc, char** argv) {
   };
   std::cout << url(sshd.port()) << " " << url(relay.port()) << " " << sshd.client_dir().string()
             << std::endl;
-  for (std::string line; std::getline(std::cin, line);) {
-    std::istringstream words(line);
-    std::string verb, answer = "ok";
-    words >> verb;
-    if (verb == "stop") {
-      sshd.stop();
-    } else if (verb == "start") {
-      sshd.start();
-    } else if (verb == "delay") {
-      int ms = 0;
-      words >> ms;
-      relay.set_delay(std::chrono::milliseconds(ms));
-    } else if (verb == "connections") {
-      answer = std::to_string(relay.connections());
-    } else {
-      answer = "unknown verb";
-    }
-    std::cout << answer << std::endl;
-  }
+  using lazyvol::testing::doing;
+  lazyvol::testing::obey(
+      relay, {{"stop", doing([&] { sshd.stop(); })}, {"start", doing([&] { sshd.start(); })}});
 }

@@ -21,7 +21,7 @@ Result<LiveDaemon> find_daemon_of_cache(const std::string& cache_dir) {
   if (dir.empty()) {
     LAZYVOL_TRY_ASSIGN(dir, default_cache_dir(user));
   }
-  LAZYVOL_TRY_ASSIGN(dir, canonical_cache_dir(dir));
+  LAZYVOL_TRY_ASSIGN(dir, canonical_directory(dir));
   LAZYVOL_TRY_ASSIGN(auto socket, control_socket_path(runtime_dir(user), dir));
   ControlClient client(std::move(socket));
   auto status = client.status();

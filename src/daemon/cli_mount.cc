@@ -44,6 +44,13 @@ std::string absolute_option(const std::string& path) {
   return path.empty() ? path : fs::absolute(path).lexically_normal().string();
 }
 
+/// A directory named as shells do, which no scheme can be mistaken for.
+bool is_relative_directory(const std::string& source) {
+  struct stat info {};
+  return source.find(':') == std::string::npos && !source.starts_with('/') &&
+         stat(source.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 Result<model::MountOptions> parse_options(const std::vector<std::string>& texts) {
   model::MountOptions options;
   for (const auto& text : texts) {
@@ -62,7 +69,7 @@ Result<LaunchOptions> launch_options(const model::MountOptions& options) {
   if (cache.empty()) {
     LAZYVOL_TRY_ASSIGN(cache, default_cache_dir(user));
   }
-  LAZYVOL_TRY_ASSIGN(launch.cache_dir, canonical_cache_dir(cache));
+  LAZYVOL_TRY_ASSIGN(launch.cache_dir, canonical_directory(cache));
   launch.runtime_dir = fs::absolute(runtime_dir(user));
   launch.cache_size = options.cache_size;
   launch.free_space_ratio = options.free_space_ratio;
@@ -148,7 +155,9 @@ std::optional<MountFailure> mount_in_foreground(const MountCommand& command,
 
 }  // namespace
 
-std::optional<MountFailure> run_mount(const MountCommand& command, Console console) {
+std::optional<MountFailure> run_mount(const MountCommand& given, Console console) {
+  MountCommand command = given;
+  if (is_relative_directory(command.source)) command.source = absolute_option(command.source);
   const auto url = model::parse_source_url(command.source);
   if (!url.ok()) return usage(url.error());
   Prepared prepared;

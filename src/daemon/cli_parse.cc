@@ -53,7 +53,9 @@ std::optional<int> parse_command_line(CLI::App& app, const std::vector<std::stri
     console.out << call.what() << std::endl;
     return kExitOk;
   } catch (const CLI::Error& error) {
-    console.err << program << ": " << one_line(error.what()) << " (see " << program << " --help)"
+    std::string help(program);
+    for (const CLI::App* verb : app.get_subcommands()) help += " " + verb->get_name();
+    console.err << program << ": " << one_line(error.what()) << " (see " << help << " --help)"
                 << std::endl;
     return usage_status;
   }

@@ -125,15 +125,15 @@ Result<Destination> find_destination(PublishCommand& command) {
   LAZYVOL_TRY_ASSIGN(destination.bucket, publish::volume_bucket(command.destination));
   if (!destination.bucket) {
     LAZYVOL_TRY_ASSIGN(const std::string text, publish::volume_directory(command.destination));
-    LAZYVOL_TRY_ASSIGN(destination.directory, canonical_cache_dir(text));
+    LAZYVOL_TRY_ASSIGN(destination.directory, canonical_directory(text));
   }
   fs::path state = command.state_dir;
   if (state.empty()) {
     LAZYVOL_TRY_ASSIGN(const std::string name, name_of(destination));
     LAZYVOL_TRY_ASSIGN(state, default_state_dir(UserContext::current(), name));
   }
-  LAZYVOL_TRY_ASSIGN(command.options.state_dir, canonical_cache_dir(state));
-  LAZYVOL_TRY_ASSIGN(const fs::path tree, canonical_cache_dir(command.tree));
+  LAZYVOL_TRY_ASSIGN(command.options.state_dir, canonical_directory(state));
+  LAZYVOL_TRY_ASSIGN(const fs::path tree, canonical_directory(command.tree));
   if (!destination.bucket && lies_in(destination.directory, tree)) {
     return Error{Code::invalid_argument,
                  command.destination + " lies in " + command.tree + ": it would publish itself"};
@@ -167,6 +167,7 @@ void print_json(const PublishReport& r, std::chrono::milliseconds elapsed, std::
                          {"objects_written", r.objects_written},
                          {"left_out", r.left_out_total},
                          {"left_out_names", std::move(left_out)},
+                         {"profile_unknown", r.profile_unknown.size()},
                          {"milliseconds", elapsed.count()}};
   out << json.dump(-1, ' ', false, ControlJson::error_handler_t::replace) << std::endl;
 }
@@ -194,6 +195,26 @@ void print_left_out(const PublishReport& report, std::ostream& err) {
   err.flush();
 }
 
+void print_unknown(const PublishReport& report, const PublishCommand& command, std::ostream& err) {
+  if (report.profile_unknown.empty()) return;
+  err << fmt::format("lazyvol: --profile {}: {} of {} paths name nothing in {}, '{}' for one\n",
+                     command.profile_file, report.profile_unknown.size(),
+                     command.options.profile.size(), command.tree,
+                     printable(report.profile_unknown.front()));
+  err.flush();
+}
+
+/// A tree that is a volume is most likely the other argument.
+void warn_of_volume(const PublishCommand& command, std::ostream& err) {
+  std::error_code failure;
+  const fs::path tree = command.tree;
+  if (!fs::exists(tree / catalog::kHeadPath, failure) || !fs::exists(tree / "packs", failure)) {
+    return;
+  }
+  err << "lazyvol: " << command.tree
+      << " is a published volume itself (publish takes TREE first, then DEST)" << std::endl;
+}
+
 int run_publish(PublishCommand& command, Console console) {
   if (auto status = complete_options(command); !status.ok()) {
     return refuse(console, status.error());
@@ -203,6 +224,7 @@ int run_publish(PublishCommand& command, Console console) {
     return refuse(console, destination.error());
   }
   Interrupt interrupt;  // before the store and the publisher start threads
+  warn_of_volume(command, console.err);
   const auto store = make_store(*destination, interrupt.token());
   if (!store.ok()) return end_with(console, store.error(), interrupt);
   ProgressLine line(console);
@@ -217,6 +239,7 @@ int run_publish(PublishCommand& command, Console console) {
                     interrupt.exit_status());
   }
   print_left_out(*report, console.err);
+  print_unknown(*report, command, console.err);
   if (command.json) {
     print_json(*report, line.elapsed(), console.out);
   } else {

@@ -75,13 +75,16 @@ void print_mount(std::ostream& out, const ControlJson& mount) {
   if (const auto options = json_text(mount, "/options"); !options.empty()) {
     out << "  options   " << options << "\n";
   }
-  if (const auto can = words_of(mount, "capabilities"); !can.empty()) {
+  // A published volume has what its catalog has, wherever it lies.
+  const auto can = words_of(mount, "capabilities");
+  if (!can.empty() && !mount.contains("published")) {
     out << fmt::format("  source    {}: {}\n", json_text(mount, "/scheme"), can);
   }
   if (mount.contains("published")) print_published(out, mount["published"]);
-  out << fmt::format("  requests  {} from the kernel, {} errors, {} interrupted, {} waiting\n",
-                     json_number(mount, "/fuse/requests"), json_number(mount, "/fuse/errors"),
-                     json_number(mount, "/fuse/interrupted"), json_number(mount, "/fuse/waiting"));
+  out << fmt::format(
+      "  requests  {} from the kernel, {} answered with an error, {} interrupted, {} waiting\n",
+      json_number(mount, "/fuse/requests"), json_number(mount, "/fuse/errors"),
+      json_number(mount, "/fuse/interrupted"), json_number(mount, "/fuse/waiting"));
   out << fmt::format("  read      {}, {} of it from the cache\n", base::format_size(read),
                      percent(json_number(mount, "/fetch/hit_bytes"), read));
   out << fmt::format("  fetched   {} in {} requests, {} ahead of readers, {} retries\n",

@@ -19,6 +19,7 @@
 #include "publish/dir_files.h"
 #include "publish/gc.h"
 #include "publish/open_volume.h"
+#include "publish/state.h"
 #include "publish/verify.h"
 #include "publish/volume_reader.h"
 
@@ -84,6 +85,12 @@ void print_damage(const VerifyReport& report, std::ostream& out) {
   }
 }
 
+// A head is a file that says where a revision is: the present one, a kept one, a tag.
+std::string heads_of(const VerifyReport& report) {
+  const std::size_t count = report.heads.size();
+  return fmt::format("{} head{}", count, count == 1 ? "" : "s");
+}
+
 int run_verify(VerifyCommand& command, Console console) {
   if (!command.key.empty()) {
     const auto key = read_public_key(command.key);
@@ -106,10 +113,10 @@ int run_verify(VerifyCommand& command, Console console) {
     console.out << dump(json_of(*report)) << std::endl;
   } else {
     print_damage(*report, console.out);
-    console.out << fmt::format(
-                       "{} revisions, {} entries, {} pages, {} file maps; {} packs ({} frames, {})",
-                       report->heads.size(), report->entries, report->pages, report->file_maps,
-                       report->packs, report->frames, base::format_size(report->bytes))
+    console.out << fmt::format("{}{}, {} entries, {} pages, {} file maps; {} packs ({} frames, {})",
+                               report->damage_total == 0 ? "whole: " : "", heads_of(*report),
+                               report->entries, report->pages, report->file_maps, report->packs,
+                               report->frames, base::format_size(report->bytes))
                 << std::endl;
   }
   if (report->damage_total == 0) return kExitOk;
@@ -140,6 +147,9 @@ void add_verify(CLI::App& app, Command& command) {
     command = [line](Console console) { return run_verify(*line, console); };
   });
 }
+
+// The publisher believes in its unreached packs for so long.
+constexpr std::chrono::nanoseconds kSafeGrace{publish::State::kTrustUnreachedNs};
 
 struct GcCommand {
   VolumeArgument volume;
@@ -212,6 +222,12 @@ int run_gc(GcCommand& command, Console console) {
   constexpr std::chrono::hours kLongest{24 * 365 * 100};
   command.options.grace = std::chrono::duration_cast<std::chrono::seconds>(
       std::min<std::chrono::milliseconds>(*grace, kLongest));
+  if (!command.options.dry_run && command.options.grace < kSafeGrace) {
+    console.err << "lazyvol: --grace " << command.grace
+                << ": less than 12 hours; what runs now may break: publishers, and mounts that "
+                   "have not refreshed"
+                << std::endl;
+  }
   const auto bucket = publish::volume_bucket(command.volume.text);
   if (!bucket.ok()) return refuse(console, bucket.error());
   if (!*bucket) {  // a server that cannot be written to is no place to clear up

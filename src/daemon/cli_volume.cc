@@ -36,6 +36,9 @@ void OriginOptions::add_to(CLI::App& app) {
 
 Result<model::MountOptions> OriginOptions::parse(const std::string& url) const {
   model::MountOptions parsed;
+  if (!texts.empty() && (url.find("://") == std::string::npos || url.starts_with("file://"))) {
+    return Error{Code::invalid_argument, "-o is for a URL; " + url + " is a directory"};
+  }
   if (url.starts_with("s3://")) parsed.io_timeout = std::chrono::seconds(60);
   for (const auto& one : texts) {
     LAZYVOL_TRY_ASSIGN(parsed, model::parse_mount_options(one, std::move(parsed)));

@@ -74,7 +74,7 @@ Result<DaemonOptions> understand(const Words& words) {
   if (cache.empty()) {
     LAZYVOL_TRY_ASSIGN(cache, default_cache_dir(user));
   }
-  LAZYVOL_TRY_ASSIGN(options.runtime.cache_dir, canonical_cache_dir(cache));
+  LAZYVOL_TRY_ASSIGN(options.runtime.cache_dir, canonical_directory(cache));
   options.runtime_dir = words.runtime_dir.empty() ? runtime_dir(user) : fs::path(words.runtime_dir);
   options.runtime_dir = fs::absolute(options.runtime_dir);
   if (!words.cache_size.empty()) {

@@ -42,11 +42,12 @@ Result<fs::path> default_state_dir(const UserContext& user, const fs::path& dest
                "no state directory: set HOME, XDG_STATE_HOME or --state-dir"};
 }
 
-Result<fs::path> canonical_cache_dir(const fs::path& dir) {
+Result<fs::path> canonical_directory(const fs::path& dir) {
+  if (dir.empty()) return Error{Code::invalid_argument, "a directory without a name"};
   std::error_code error;
   fs::path absolute = fs::absolute(dir, error);
   if (!error) absolute = fs::weakly_canonical(absolute, error);
-  if (error) return errno_error(error.value(), "cache directory " + dir.string());
+  if (error) return errno_error(error.value(), dir.string());
   absolute = absolute.lexically_normal();
   if (!absolute.has_filename() && absolute.has_parent_path()) absolute = absolute.parent_path();
   return absolute;

@@ -36,8 +36,8 @@ Result<std::filesystem::path> default_state_dir(const UserContext& user,
                                                 const std::filesystem::path& destination);
 
 /// `dir` made absolute and free of symlinks, as far as it exists: the same text before and after
-/// the directory is made.
-Result<std::filesystem::path> canonical_cache_dir(const std::filesystem::path& dir);
+/// the directory is made. Errors: invalid_argument when it is empty; those of realpath(3).
+Result<std::filesystem::path> canonical_directory(const std::filesystem::path& dir);
 
 /// $LAZYVOL_RUNTIME_DIR; else /run/lazyvol (root), $XDG_RUNTIME_DIR/lazyvol, or /tmp/lazyvol-UID.
 /// Only says where: makes nothing.

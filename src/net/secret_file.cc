@@ -31,12 +31,15 @@ Status check(const struct stat& st, const std::string& path) {
   };
   if (!S_ISREG(st.st_mode)) return refuse(Code::invalid_argument, "not a regular file");
   if (st.st_uid != ::geteuid() && st.st_uid != 0) {
-    return refuse(Code::access_denied, "holds secrets, but belongs to another user");
+    return refuse(Code::access_denied,
+                  "a file of secrets must belong to the user who reads it, or to root");
   }
   if ((st.st_mode & 077) != 0) {
-    return refuse(Code::access_denied,
-                  fmt::format("holds secrets, but its mode is {:04o}: make it 0600",
-                              static_cast<unsigned>(st.st_mode & 07777)));
+    return refuse(
+        Code::access_denied,
+        fmt::format(
+            "a file of secrets must be for its owner alone, and its mode is {:04o}: make it 0600",
+            static_cast<unsigned>(st.st_mode & 07777)));
   }
   if (static_cast<std::uint64_t>(st.st_size) > kMaxSecretFile) {
     return refuse(Code::too_large, fmt::format("longer than {} KiB", kMaxSecretFile / 1024));

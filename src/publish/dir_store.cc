@@ -14,6 +14,7 @@
 #include <thread>
 #include <utility>
 
+#include "catalog/head.h"
 #include "publish/dir_files.h"
 #include "publish/object_path.h"
 
@@ -198,7 +199,8 @@ class DirStore final : public Store {
     const bool absent = !present.ok() && present.error().code == Code::not_found;
     if (!present.ok() && !absent) return std::move(present).error();
     if (expected ? (absent || *present != *expected) : !absent) {
-      return Error{Code::busy, root_ + "/" + path + " was changed by somebody else meanwhile"};
+      return Error{Code::busy,
+                   root_ + "/" + path + " was changed by somebody else meanwhile: publish again"};
     }
     LAZYVOL_TRY_ASSIGN(Temporary fresh, Temporary::create(own_));
     LAZYVOL_TRY(fresh.write(document));
@@ -303,6 +305,28 @@ class DirStore final : public Store {
   const std::string root_, own_;
 };
 
+// What may lie where a volume comes to be: a volume, its beginnings, and what file systems put
+// there.
+bool may_lie_in_volume(const std::string& name) {
+  return name == catalog::kHeadPath || name == "packs" || name == "revisions" || name == "tags" ||
+         name == kOwnDirectory || name == "lost+found";
+}
+
+// A directory of other things is no place for a volume: most likely TREE and DEST were exchanged.
+Status check_place(const std::string& root) {
+  std::error_code failure;
+  if (fs::exists(root + "/" + std::string(catalog::kHeadPath), failure)) return {};
+  fs::directory_iterator at(root, failure);
+  for (; !failure && at != fs::directory_iterator(); at.increment(failure)) {
+    const std::string name = at->path().filename().string();
+    if (may_lie_in_volume(name)) continue;
+    return Error{Code::invalid_argument, root + " holds no volume but other things ('" + name +
+                                             "'): name a new or an empty directory"};
+  }
+  if (failure) return errno_error(failure.value(), root);
+  return {};
+}
+
 Result<std::string> root_of(const fs::path& path) {
   std::error_code failure;
   std::string result = fs::absolute(path, failure).lexically_normal().string();
@@ -316,6 +340,7 @@ Result<std::string> root_of(const fs::path& path) {
 Result<std::unique_ptr<Store>> make_dir_store(const fs::path& path) {
   LAZYVOL_TRY_ASSIGN(std::string root, root_of(path));
   LAZYVOL_TRY(make_directories(root));
+  LAZYVOL_TRY(check_place(root));
   auto store = std::make_unique<DirStore>(std::move(root));
   store->remove_strays();
   return std::unique_ptr<Store>(std::move(store));

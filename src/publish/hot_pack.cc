@@ -66,11 +66,11 @@ Status add_content(const catalog::Content& content, catalog::PageReader& reader,
 
 }  // namespace
 
-Result<std::optional<WrittenHotPack>> write_hot_pack(Store& store, catalog::PageReader& reader,
-                                                     const catalog::Roots& roots,
-                                                     std::span<const std::string> paths,
-                                                     std::span<const catalog::HotPack> known,
-                                                     Progress& progress) {
+Result<WrittenHotPack> write_hot_pack(Store& store, catalog::PageReader& reader,
+                                      const catalog::Roots& roots,
+                                      std::span<const std::string> paths,
+                                      std::span<const catalog::HotPack> known, Progress& progress) {
+  WrittenHotPack written;
   const auto names = std::make_shared<const std::string>(roots.names);
   Wanted wanted;
   for (const std::string& path : paths) {
@@ -78,9 +78,10 @@ Result<std::optional<WrittenHotPack>> write_hot_pack(Store& store, catalog::Page
     progress.tick();
     if (wanted.is_full()) break;
     LAZYVOL_TRY_ASSIGN(const auto entry, find_path(reader, names, path));
+    if (!entry && !path.empty()) written.unknown.push_back(path);
     if (entry) LAZYVOL_TRY(add_content(entry->content, reader, wanted));
   }
-  if (wanted.frames().empty()) return std::optional<WrittenHotPack>();
+  if (wanted.frames().empty()) return written;
 
   catalog::PackBuilder builder(catalog::PackKind::data);
   std::string bytes = builder.begin();
@@ -96,14 +97,13 @@ Result<std::optional<WrittenHotPack>> write_hot_pack(Store& store, catalog::Page
     LAZYVOL_TRY(builder.add({std::move(stored), frame.raw, frame.hash}));
   }
   bytes += builder.finish();
-  const catalog::HotPack pack{builder.name(), builder.size()};
-  if (std::find(known.begin(), known.end(), pack) != known.end()) {
-    return std::optional(WrittenHotPack{pack, false});
-  }
+  written.pack = catalog::HotPack{builder.name(), builder.size()};
+  written.is_new = std::find(known.begin(), known.end(), *written.pack) == known.end();
+  if (!written.is_new) return written;
   LAZYVOL_TRY_ASSIGN(const auto object, store.create());
   LAZYVOL_TRY(object->write(bytes));
-  LAZYVOL_TRY(object->commit(catalog::pack_path(pack.pack)));
-  return std::optional(WrittenHotPack{pack, true});
+  LAZYVOL_TRY(object->commit(catalog::pack_path(written.pack->pack)));
+  return written;
 }
 
 }  // namespace lazyvol::publish

@@ -22,18 +22,17 @@ namespace lazyvol::publish {
 inline constexpr std::uint64_t kHotPackBytes = 64U << 20;
 
 struct WrittenHotPack {
-  catalog::HotPack pack;
-  bool is_new = false;  ///< it was not among `known`, and was written
+  std::optional<catalog::HotPack> pack;  ///< nothing: no path leads to a file with frames
+  bool is_new = false;                   ///< it was not among `known`, and was written
+  std::vector<std::string> unknown;      ///< paths that name nothing in the catalog
 };
 
 /// Makes a pack of the frames (and file maps) of `paths` in the catalog of `roots`, as many as fit,
 /// each once, and writes it unless it is among `known`. Paths that lead to no file with frames are
-/// passed over; nothing, when none does. Symbolic links are not followed. Errors: those of the
-/// store; corrupt; cancelled.
-Result<std::optional<WrittenHotPack>> write_hot_pack(Store& store, catalog::PageReader& reader,
-                                                     const catalog::Roots& roots,
-                                                     std::span<const std::string> paths,
-                                                     std::span<const catalog::HotPack> known,
-                                                     Progress& progress);
+/// passed over. Symbolic links are not followed. Errors: those of the store; corrupt; cancelled.
+Result<WrittenHotPack> write_hot_pack(Store& store, catalog::PageReader& reader,
+                                      const catalog::Roots& roots,
+                                      std::span<const std::string> paths,
+                                      std::span<const catalog::HotPack> known, Progress& progress);
 
 }  // namespace lazyvol::publish

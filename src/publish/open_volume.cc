@@ -56,15 +56,30 @@ bool is_url(const std::string& text) {
   return text.find("://") != std::string::npos;
 }
 
+// "s3:/bucket" is a slip of the hand more often than a directory.
+Status check_directory(const std::string& text) {
+  const std::size_t colon = text.find(":/");
+  if (colon == std::string::npos || text.find('/') < colon) return {};
+  return Error{Code::invalid_argument,
+               text + ": a URL has two slashes after its colon; for a directory write ./" + text};
+}
+
 }  // namespace
 
 Result<std::string> volume_directory(const std::string& text) {
   if (text.empty()) return Error{Code::invalid_argument, "a volume without a name"};
-  if (!is_url(text)) return text;
+  if (!is_url(text)) {
+    LAZYVOL_TRY(check_directory(text));
+    return text;
+  }
+  if (!text.starts_with("file://")) {
+    return Error{Code::unsupported,
+                 text +
+                     ": only directories and s3:// are written to; name the directory that the "
+                     "server shows"};
+  }
   LAZYVOL_TRY_ASSIGN(const auto url, model::parse_source_url(text));
-  if (url.scheme == "file") return url.path;
-  return Error{Code::unsupported,
-               text + ": is not written to; name the directory that the server shows"};
+  return url.path;
 }
 
 Result<std::optional<model::SourceUrl>> volume_bucket(const std::string& text) {

@@ -193,13 +193,14 @@ class Publication {
   }
 
   Status make_hot_pack(const std::vector<catalog::HotPack>& known) {
-    LAZYVOL_TRY_ASSIGN(const auto hot, write_hot_pack(store_, pages_, head_.roots, options_.profile,
-                                                      known, progress_));
+    LAZYVOL_TRY_ASSIGN(WrittenHotPack hot, write_hot_pack(store_, pages_, head_.roots,
+                                                          options_.profile, known, progress_));
+    report_.profile_unknown = std::move(hot.unknown);
     head_.hot_packs.clear();
-    if (!hot) return {};
-    head_.hot_packs.push_back(hot->pack);
-    if (!hot->is_new) return {};
-    report_.data_bytes += hot->pack.bytes;
+    if (!hot.pack) return {};
+    head_.hot_packs.push_back(*hot.pack);
+    if (!hot.is_new) return {};
+    report_.data_bytes += hot.pack->bytes;
     ++report_.objects_written;
     return {};
   }

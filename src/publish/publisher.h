@@ -57,6 +57,7 @@ struct PublishReport {
   /// while it was read is an error instead.
   std::vector<std::string> left_out;  ///< at most 100
   std::uint64_t left_out_total = 0;
+  std::vector<std::string> profile_unknown;  ///< paths of the profile that name nothing in the tree
 };
 
 /// Thread rule: one call at a time for a state_dir (held by a lock file); `progress` is called from

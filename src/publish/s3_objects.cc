@@ -52,7 +52,7 @@ bool is_refusal(const Error& error) {
 }
 
 Error taken(const source::S3Site& site, const std::string& key) {
-  return {Code::busy, fmt::format("{}: '{}' was changed by somebody else meanwhile",
+  return {Code::busy, fmt::format("{}: '{}' was changed by somebody else meanwhile: publish again",
                                   site.address().display(), source::printable(key))};
 }
 

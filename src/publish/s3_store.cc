@@ -220,8 +220,9 @@ class S3Store final : public Store {
   /// That the document is as the caller knows it; gives what says so.
   Result<S3Condition> compare(const std::string& key, const std::optional<std::string>& expected) {
     const auto changed = [&] {
-      return Error{Code::busy, fmt::format("{}: '{}' was changed by somebody else meanwhile",
-                                           display_, source::printable(key))};
+      return Error{Code::busy,
+                   fmt::format("{}: '{}' was changed by somebody else meanwhile: publish again",
+                               display_, source::printable(key))};
     };
     // One byte more than is expected shows a longer document.
     auto present = objects_.get(key, 0, expected ? expected->size() + 1 : 1);

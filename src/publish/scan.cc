@@ -160,7 +160,7 @@ class Scanner {
     auto opened = open_below(root_, out.path, O_RDONLY | O_DIRECTORY);
     if (!opened.ok()) {
       if (opened.error().code == Code::not_found) return {};  // it went: shown empty
-      return std::move(opened).error();
+      return opened.error().in(settings_.root.string());
     }
     const Fd directory = *std::move(opened);
     LAZYVOL_TRY_ASSIGN(const std::vector<std::string> names, names_in(directory, out.path));

@@ -143,12 +143,17 @@ struct State::Impl {
     if (!status.ok() && !status.IsNotFound()) base::log_warn("{}", failed(status).message);
     return status.ok() ? std::optional(std::move(value)) : std::nullopt;
   }
-  Status write(rocksdb::WriteBatch& batch) const {
+  Status check_room() const {
     struct statvfs disk {};
     if (::statvfs(dir.c_str(), &disk) == 0 &&
         std::uint64_t{disk.f_bavail} * disk.f_frsize < kLeastFree) {
-      return Error{Code::no_space, "less than 64 MiB are free in " + dir.string()};
+      return Error{Code::no_space, "the publisher's state directory " + dir.string() +
+                                       ": less than 64 MiB are free there"};
     }
+    return {};
+  }
+  Status write(rocksdb::WriteBatch& batch) const {
+    LAZYVOL_TRY(check_room());
     const auto status = db->Write(rocksdb::WriteOptions(), &batch);
     if (!status.ok()) return failed(status);
     return {};
@@ -204,6 +209,7 @@ Result<std::unique_ptr<State>> State::open(const std::filesystem::path& dir) {
   if (try_lock(impl->lock) != Locking::locked) {
     return Error{Code::busy, "another publisher uses " + impl->dir.string()};
   }
+  LAZYVOL_TRY(impl->check_room());  // also opening writes
   auto status = impl->open_database();
   const bool sound =
       status.ok() &&

@@ -10,6 +10,8 @@
 namespace lazyvol::publish {
 namespace {
 
+constexpr std::string_view kHeadName = "head";  // of the present head, where a revision is named
+
 bool is_number(std::string_view text) {
   return !text.empty() &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
@@ -25,16 +27,16 @@ bool may_stand_in_tag(char c) {
 Result<std::string> tag_path(const std::string& name) {
   constexpr std::size_t kMaxTag = 128;
   if (name.empty() || name.size() > kMaxTag || name.front() == '.' || is_number(name) ||
-      !std::all_of(name.begin(), name.end(), may_stand_in_tag)) {
+      name == kHeadName || !std::all_of(name.begin(), name.end(), may_stand_in_tag)) {
     return Error{Code::invalid_argument,
                  "'" + name + "' cannot be a tag: 1 to 128 of A-Z a-z 0-9 . _ -, not beginning " +
-                     "with a dot, not a number"};
+                     "with a dot, not a number, not 'head'"};
   }
   return "tags/" + name;
 }
 
 Result<std::string> head_path(const std::string& revision) {
-  if (revision.empty()) return std::string(kHeadPath);
+  if (revision.empty() || revision == kHeadName) return std::string(kHeadPath);
   if (!is_number(revision)) return tag_path(revision);
   constexpr std::size_t kMaxDigits = 20;
   if (revision.size() > kMaxDigits || revision.front() == '0') {

@@ -19,17 +19,19 @@ std::string_view published_option(const model::MountOptions& options) {
   return {};
 }
 
-Result<Layout> files(const model::MountOptions& options) {
+/// `why` it is taken for files.
+Result<Layout> files(const model::MountOptions& options, const std::string& why) {
   if (const auto option = published_option(options); !option.empty()) {
     return Error{Code::invalid_argument,
-                 "option " + std::string(option) + ": SOURCE is not a published volume"};
+                 "option " + std::string(option) + ": SOURCE is not a published volume: " + why};
   }
   return Layout{};
 }
 
-/// What the source's answer says when it has no head.
+/// What the source's answer says when it has no head, and `why` it has none.
 Result<Layout> without_head(const std::string& name, const std::string& display, bool published,
-                            const model::MountOptions& options, VolumeEnvironment& environment) {
+                            const std::string& why, const model::MountOptions& options,
+                            VolumeEnvironment& environment) {
   if (published && !options.mirror.empty()) return Layout{true, std::nullopt};  // they may have it
   if (published && published_option(options).empty()) {
     return Error{Code::stale, display +
@@ -40,7 +42,7 @@ Result<Layout> without_head(const std::string& name, const std::string& display,
     base::log_warn("{}: what it holds is not kept across a restart: {}", display,
                    status.error().message);
   }
-  return files(options);
+  return files(options, why);
 }
 
 }  // namespace
@@ -48,7 +50,7 @@ Result<Layout> without_head(const std::string& name, const std::string& display,
 Result<Layout> find_layout(const std::string& name, const std::shared_ptr<Source>& source,
                            const model::MountOptions& options, VolumeEnvironment environment) {
   if (options.layout == "published") return Layout{true, std::nullopt};
-  if (options.layout == "files") return files(options);
+  if (options.layout == "files") return files(options, "layout=files");
   const auto known = environment.heads.find(name);
   const bool published = known.ok() && known->has_value();
   const auto known_files = environment.heads.is_files(name);
@@ -65,7 +67,8 @@ Result<Layout> find_layout(const std::string& name, const std::shared_ptr<Source
   if (head.ok()) {
     // Some servers answer with a page of their own whatever they are asked for.
     if (!head->bytes.starts_with("lazyvol-head\n") && !published) {
-      return without_head(name, display, false, options, environment);
+      const std::string why = display + "/lazyvol-head begins like no head";
+      return without_head(name, display, false, why, options, environment);
     }
     Layout layout{true, std::nullopt};
     if (options.revision.empty()) {
@@ -75,7 +78,7 @@ Result<Layout> find_layout(const std::string& name, const std::shared_ptr<Source
   }
   const Code code = head.error().code;
   if (code == Code::not_found || code == Code::not_directory) {
-    return without_head(name, display, published, options, environment);
+    return without_head(name, display, published, head.error().message, options, environment);
   }
   // No answer to the question: what is known, or said, decides.
   if (published || !published_option(options).empty()) return Layout{true, std::nullopt};

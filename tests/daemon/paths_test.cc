@@ -41,9 +41,9 @@ TEST(CanonicalCacheDir, IsTheSameBeforeAndAfterItExists) {
   testing::TempDir temp;
   fs::create_directory_symlink(temp.path(), temp.path() / "link");
   const fs::path given = temp.path() / "link" / "." / "cache" / "";
-  const auto before = canonical_cache_dir(given);
+  const auto before = canonical_directory(given);
   fs::create_directories(given);
-  const auto after = canonical_cache_dir(given);
+  const auto after = canonical_directory(given);
   EXPECT_EQ(*before, *after);
   EXPECT_EQ(*after, fs::canonical(temp.path()) / "cache");
 }

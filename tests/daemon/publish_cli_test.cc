@@ -1,6 +1,7 @@
 // publish, on real trees and directories.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -137,9 +138,57 @@ TEST_F(PublishCli, BadTreesAndDestinations) {
   }
 }
 
+TEST_F(PublishCli, ADestinationOfOtherThingsIsNoPlaceForAVolume) {
+  (void)published();
+  // The arguments exchanged: nothing may come into the tree.
+  const Ran ran =
+      lazyvol({"publish", path("volume"), tree().string(), "--state-dir", path("other-state")});
+  EXPECT_EQ(ran.status, kExitFailed);
+  EXPECT_NE(ran.err.find("is a published volume itself"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("holds no volume but other things"), std::string::npos) << ran.err;
+  EXPECT_FALSE(fs::exists(tree() / "packs"));
+  EXPECT_FALSE(fs::exists(tree() / ".lazyvol"));
+  // What a killed first publish left is a beginning.
+  fs::remove(temp_.path() / "volume/lazyvol-head");
+  fs::create_directories(temp_.path() / "volume/lost+found");
+  EXPECT_EQ(publish().status, kExitOk);
+}
+
+TEST_F(PublishCli, SlipsInTheDestinationAreUsage) {
+  for (const Words& words :
+       {Words{"s3:/bucket/x"}, Words{"gs://bucket/x"}, Words{"http://host/x"}, Words{""},
+        Words{path("volume"), "-o", "endpoint=http://127.0.0.1:1"}}) {
+    Words full{"publish", tree().string()};
+    full.insert(full.end(), words.begin(), words.end());
+    const Ran ran = lazyvol(full);
+    EXPECT_EQ(ran.status, kExitUsage) << words.front() << ": " << ran.err;
+    expect_one_line(ran.err);
+    EXPECT_EQ(ran.err.find("SOURCE"), std::string::npos) << ran.err;
+  }
+  EXPECT_FALSE(fs::exists("s3:"));
+  EXPECT_FALSE(fs::exists(path("volume")));
+}
+
+TEST_F(PublishCli, AFullDiskOfTheStateIsOneLine) {
+  const fs::path disk = temp_.path() / "disk";
+  fs::create_directory(disk);
+  ASSERT_EQ(::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=1m"), 0) << "needs the right to mount";
+  const Ran ran = lazyvol(
+      {"publish", tree().string(), path("volume"), "--state-dir", (disk / "state").string()});
+  ::umount2(disk.c_str(), MNT_DETACH);
+  EXPECT_EQ(ran.status, kExitFailed);
+  expect_one_line(ran.err);
+  EXPECT_NE(ran.err.find("64 MiB"), std::string::npos) << ran.err;
+}
+
 TEST_F(PublishCli, AProfileMakesAHotPack) {
   testing::write_file(temp_.path() / "profile", "dir/f1\n/dir/f2\n./big\n\nnot-there\n");
-  (void)published({"--profile", path("profile")});
+  const Ran ran = publish({"--profile", path("profile"), "--json"});
+  ASSERT_EQ(ran.status, kExitOk) << ran.err;
+  EXPECT_EQ(json::parse(ran.out)["profile_unknown"], 1);
+  expect_one_line(ran.err);
+  EXPECT_NE(ran.err.find("1 of 4 paths"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("'not-there'"), std::string::npos) << ran.err;
   EXPECT_EQ(verify(), "whole");
 }
 

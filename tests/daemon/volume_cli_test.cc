@@ -127,12 +127,13 @@ TEST_F(VolumeCli, NamesThatAreNoTextAreShownAllTheSame) {
 TEST_F(VolumeCli, VerifyAWholeVolume) {
   const Ran ran = lazyvol({"verify", dir(), "--all"});
   EXPECT_EQ(ran.status, kExitOk) << ran.out << ran.err;
-  EXPECT_TRUE(ran.out.starts_with("4 revisions, ")) << ran.out;
+  EXPECT_TRUE(ran.out.starts_with("whole: 4 heads, ")) << ran.out;
   const auto report = json::parse(lazyvol({"verify", dir(), "--json"}).out);
   EXPECT_EQ(report["damage_total"], 0);
   EXPECT_EQ(report["entries"], 4);
   EXPECT_EQ(lazyvol({"verify", dir(), "--fast", "--revision", "v1"}).status, kExitOk);
   EXPECT_EQ(lazyvol({"verify", dir(), "--revision", "none"}).status, kExitFailed);
+  EXPECT_EQ(lazyvol({"verify", dir(), "--revision", "head"}).status, kExitOk);
 }
 
 TEST_F(VolumeCli, VerifyTellsWhatDamageHarms) {
@@ -181,6 +182,10 @@ TEST_F(VolumeCli, Gc) {
   const auto report = json::parse(lazyvol({"gc", dir(), "--keep", "2", "--json"}).out);
   EXPECT_EQ(report["removed_packs"], 0);
   EXPECT_EQ(report["revisions_kept"], json::array({5, 6}));
+  EXPECT_EQ(ran.err, "");
+  ran = lazyvol({"gc", dir(), "--keep", "2", "--grace", "0s"});
+  EXPECT_EQ(ran.status, kExitOk);
+  EXPECT_NE(ran.err.find("less than 12 hours"), std::string::npos) << ran.err;
 }
 
 TEST_F(VolumeCli, WhatIsNoVolumeIsOneLine) {

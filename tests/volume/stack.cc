@@ -1,7 +1,9 @@
 #include "stack.h"
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 
 namespace lazyvol::testing {
 
@@ -58,6 +60,14 @@ Status Stack::open() {
   cache_options.max_bytes = options_.cache_size;
   cache_options.free_space_ratio = 0;
   auto cache = cache::BlockCache::open(cache_options);
+  // A read that the source had not ended when the last stack closed keeps its content, and so the
+  // cache, until it ends.
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!cache.ok() && cache.error().code == Code::busy &&
+         std::chrono::steady_clock::now() < patience) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    cache = cache::BlockCache::open(cache_options);
+  }
   if (!cache.ok()) {
     std::fprintf(stderr, "cache: %s\n", cache.error().message.c_str());
     std::abort();

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Cold reads and walks of one kind of source: lazyvol beside its peers, in one run, through one relay.
 
-  sources.py --build DIR --source sftp|s3|git [--size MIB] [--files N] [--read N] [--rounds N] [--delay MS]
+  sources.py --build DIR --source http|sftp|s3|git [--size MIB] [--files N] [--read N] [--rounds N] [--delay MS]
              [--options OPT,…] [--only NAME,…] [--jobs large,find,cat]
 
 A large file is read whole, a tree of small files is walked by find, and a part of it is read by cat, each on a fresh
 mount; the time is from the command to mount to the last byte. The relay delays every segment by MS each way. Peers
 run as they come and tuned ("sshfs x8", "rclone +"); the best of each is compared. The peer of git is a shallow clone.
-s3 needs rclone to put the files into the bucket.
+s3 needs rclone to put the files into the bucket. rclone's http source reads nginx's html, lazyvol its json.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/support"))
-from mounted import Mounted, ServedGit, ServedS3, ServedSftp, drop_page_cache  # noqa: E402
+from mounted import Mounted, Served, ServedGit, ServedS3, ServedSftp, drop_page_cache  # noqa: E402
 
 
 class Peer:
@@ -63,6 +63,28 @@ class Ours:
 
 
 RCLONE = ["rclone", "mount", "--config", "/dev/null", "--read-only", "--cache-dir", "{base}/cache"]
+
+
+class Http:
+    peers = {
+        "rclone": [],
+        "rclone +": ["--vfs-cache-mode", "full", "--buffer-size", "64M", "--vfs-read-chunk-size", "32M"],
+    }
+
+    def __init__(self, arguments, root):
+        self.arguments = arguments
+        self.server, self.html = Served(arguments.build, root), Served(arguments.build, root, "html")
+        for server in self.server, self.html:
+            server.ask(f"delay {arguments.delay}")
+
+    def way(self, name):
+        if name == "lazyvol":
+            return Ours(self.arguments.build, self.server.relay_url, self.arguments.options)
+        return Peer(RCLONE + [f":http,url='{self.html.relay_url}':", "{point}"] + self.peers[name])
+
+    def close(self):
+        self.server.close()
+        self.html.close()
 
 
 class Sftp:
@@ -182,7 +204,7 @@ class Git:
         self.server.close()
 
 
-SOURCES = {"sftp": Sftp, "s3": S3, "git": Git}
+SOURCES = {"http": Http, "sftp": Sftp, "s3": S3, "git": Git}
 
 
 def timed(way, words):

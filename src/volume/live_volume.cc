@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "volume/directory_snapshot.h"
 #include "volume/evictor.h"
+#include "volume/live_content.h"
 #include "volume/live_volume_impl.h"
 #include "volume/prefetcher.h"
 #include "volume/refresher.h"
@@ -59,6 +60,8 @@ Status LiveVolumeImpl::begin() {
                                   [weak = weak_from_this()](const fetch::ContentRef& ref) {
                                     if (auto self = weak.lock()) self->version_gone(ref);
                                   });
+  siblings_ = std::make_shared<SiblingReadahead>(
+      core_, entry_stats_, fetcher_, fetch_options_.readahead ? fetch_options_.max_readahead : 0);
   RequestContext ctx;
   ctx.cause = Cause::list;
   const auto known = core_->tree.header(kRootNode);
@@ -194,21 +197,8 @@ void LiveVolumeImpl::open_directory(NodeId id, RequestContext ctx,
                     });
 }
 
-Result<fetch::ContentRef> LiveVolumeImpl::content_ref(const Resolved& resolved) {
-  const RemoteEntry& remote = resolved.entry.remote;
-  if (remote.type == NodeType::directory) {
-    return Error{Code::is_directory, remote.name + ": is a directory"};
-  }
-  if (remote.type != NodeType::file) {
-    return Error{Code::invalid_argument, remote.name + ": not a regular file"};
-  }
-  LAZYVOL_TRY_ASSIGN(auto path, core_->tree.path_of(resolved.parent, remote.name));
-  const auto key = model::live_content_key(core_->content_source, path, remote.validator);
-  return fetch::ContentRef{std::move(path), remote.validator, remote.size.value_or(0), key};
-}
-
-std::shared_ptr<File> LiveVolumeImpl::open_version(OpenVersion version) {
-  const auto content = fetcher_->open(version.content);
+std::shared_ptr<File> LiveVolumeImpl::open_version(OpenVersion version,
+                                                   const std::shared_ptr<fetch::Content>& content) {
   OpenFile::Reopen again;
   if (core_->options.on_change == "reopen") {
     again = [weak = weak_from_this(), parent = version.parent, name = version.entry.remote.name](
@@ -230,13 +220,16 @@ void LiveVolumeImpl::open_file(NodeId id, RequestContext ctx, Done<std::shared_p
         if (!resolved.ok()) {
           // Open already, through another handle: its version can be opened again.
           if (auto open = self->open_files_->find(id)) {
-            return done(self->open_version(*std::move(open)));
+            const auto content = self->fetcher_->open(open->content);
+            return done(self->open_version(*std::move(open), content));
           }
           return done(resolved.error());
         }
-        auto ref = self->content_ref(*resolved);
+        auto ref = live_content(*self->core_, resolved->parent, resolved->entry.remote);
         if (!ref.ok()) return done(ref.error());
-        done(self->open_version({resolved->parent, resolved->entry, *std::move(ref)}));
+        const auto content = self->fetcher_->open(*ref);
+        self->siblings_->opened(resolved->parent, resolved->entry.remote.name, *content);
+        done(self->open_version({resolved->parent, resolved->entry, *std::move(ref)}, content));
       });
 }
 
@@ -250,7 +243,7 @@ void LiveVolumeImpl::reopen(NodeId parent, const std::string& name, const Reques
                           ? Error{Code::stale, known.error().message}
                           : known.error());
         }
-        auto ref = self->content_ref({parent, std::move(known->entry), {}, false});
+        auto ref = live_content(*self->core_, parent, known->entry.remote);
         if (!ref.ok()) return done(ref.error());
         done(self->fetcher_->open(*std::move(ref)));
       });

@@ -11,6 +11,7 @@
 #include "volume/listings.h"
 #include "volume/live_volume.h"
 #include "volume/open_files.h"
+#include "volume/sibling_readahead.h"
 
 namespace lazyvol::volume {
 
@@ -61,8 +62,8 @@ class LiveVolumeImpl final : public LiveVolume,
   Node node_of(const Resolved& resolved) const;
   Node root_node() const;
   Node open_node(const OpenVersion& version) const;
-  Result<fetch::ContentRef> content_ref(const Resolved& resolved);
-  std::shared_ptr<File> open_version(OpenVersion version);
+  std::shared_ptr<File> open_version(OpenVersion version,
+                                     const std::shared_ptr<fetch::Content>& content);
   void reopen(NodeId parent, const std::string& name, const RequestContext& ctx,
               OpenFile::Reopened done);
   void version_gone(const fetch::ContentRef& ref);
@@ -73,7 +74,9 @@ class LiveVolumeImpl final : public LiveVolume,
   const std::shared_ptr<EntryStats> entry_stats_;
   const std::shared_ptr<OpenFiles> open_files_ = std::make_shared<OpenFiles>();
   const fetch::FetchOptions fetch_options_;
-  std::shared_ptr<fetch::Fetcher> fetcher_;  // set by begin(), then constant
+  // Set by begin(), then constant.
+  std::shared_ptr<fetch::Fetcher> fetcher_;
+  std::shared_ptr<SiblingReadahead> siblings_;
   base::Locked<cache::StoredEntry> root_;
 };
 

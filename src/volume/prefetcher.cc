@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "volume/live_content.h"
+
 namespace lazyvol::volume {
 
 namespace {
@@ -174,18 +176,14 @@ void Prefetcher::know(NodeId parent, const cache::StoredEntry& entry) {
 }
 
 void Prefetcher::add_file(NodeId parent, const cache::StoredEntry& entry) {
-  const auto& core = *parts_.core;
-  auto path = parts_.core->tree.path_of(parent, entry.remote.name);
-  if (!path.ok()) {
+  auto ref = live_content(*parts_.core, parent, entry.remote);
+  if (!ref.ok()) {
     ++state_.lock()->progress.failures;
     return;
   }
-  const std::uint64_t size = entry.remote.size.value_or(0);
-  const auto key = model::live_content_key(core.content_source, *path, entry.remote.validator);
+  const std::uint64_t size = ref->size;
   auto file = std::make_shared<FileLeft>();
-  if (size > 0) {
-    file->content = parts_.fetcher->open({*std::move(path), entry.remote.validator, size, key});
-  }
+  if (size > 0) file->content = parts_.fetcher->open(*std::move(ref));
   auto state = state_.lock();
   ++state->progress.files_found;
   state->progress.bytes_found += size;

@@ -58,7 +58,7 @@ bool SiblingReadahead::go_on(Stream& stream, std::uint64_t allowance) {
   const std::uint64_t most = std::min(max_bytes_, allowance);
   if (most == 0) return true;
   stream.files = std::clamp(2 * stream.files, kFirstFiles, kMaxFiles);
-  std::vector<cache::StoredEntry> chosen;
+  std::vector<std::string> chosen;
   std::uint64_t bytes = 0;
   std::size_t at = from;
   for (auto& entry : core_->tree.slice(stream.directory, from, from + kLook * stream.files)) {
@@ -67,21 +67,24 @@ bool SiblingReadahead::go_on(Stream& stream, std::uint64_t allowance) {
     const std::uint64_t size = entry.remote.size.value_or(0);
     if (entry.remote.type != NodeType::file || size >= kSmallFile) continue;
     bytes += size;
-    chosen.push_back(std::move(entry));
+    chosen.push_back(std::move(entry.remote.name));
     if (chosen.size() * 2 <= stream.files) stream.half = stream.until;
   }
-  for (const auto& entry : chosen) fetch(stream.directory, entry);
+  for (const auto& name : chosen) fetch(stream.directory, name);
   return at != from;
 }
 
-void SiblingReadahead::fetch(NodeId parent, const cache::StoredEntry& entry) {
+void SiblingReadahead::fetch(NodeId parent, const std::string& name) {
   const auto token = core_->activity->enter();
   if (!token) return;
   RequestContext ctx = core_->shared_context({}, false);
   ctx.priority = Priority::readahead;
   ctx.cause = Cause::readahead;
+  // As it is now: others ask about the same entries.
+  const auto now = core_->tree.find(parent, name);
+  if (!now.ok() || !*now) return;
   entry_stats_->ensure(
-      parent, entry, ctx,
+      parent, **now, ctx,
       [self = shared_from_this(), parent, ctx, token](const Result<KnownEntry>& known) {
         if (!known.ok()) return;
         auto ref = live_content(*self->core_, parent, known->entry.remote);

@@ -54,7 +54,7 @@ class SiblingReadahead : public std::enable_shared_from_this<SiblingReadahead> {
   std::optional<Stream> take(NodeId directory, std::size_t position);
   void put(Stream stream);
   bool go_on(Stream& stream, std::uint64_t allowance);
-  void fetch(NodeId parent, const cache::StoredEntry& entry);
+  void fetch(NodeId parent, const std::string& name);
 
   const std::shared_ptr<Core> core_;
   const std::shared_ptr<EntryStats> entry_stats_;

@@ -45,7 +45,7 @@ TEST_F(Siblings, SoItIsWhereListingsTellNoSizes) {
   open();
   for (int i = 0; i < kFiles; ++i) read(i);
   EXPECT_EQ(reads(), static_cast<std::uint64_t>(kFiles));
-  EXPECT_LE(source().count(Op::stat), static_cast<std::uint64_t>(kFiles) + 3);
+  EXPECT_LE(source().count(Op::stat), static_cast<std::uint64_t>(kFiles) * 5 / 4);
 }
 
 TEST_F(Siblings, TwoFilesAndFilesInNoOrderBringNothingElse) {

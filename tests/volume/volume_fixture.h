@@ -89,7 +89,11 @@ class VolumeTest : public ::testing::Test {
   }
   template <class Condition>
   void await(const Condition& condition) {
-    while (!condition()) std::this_thread::yield();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!condition()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << "never happened";
+      std::this_thread::yield();
+    }
   }
 
   TempDir dir_;

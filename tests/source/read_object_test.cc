@@ -59,8 +59,10 @@ class ScriptedSource final : public Source {
     }
     if (step.hang) {
       held_ = sink;
-      on_stop_.emplace(ctx.stop, std::function<void()>([sink] {
-                         sink->on_done(Error{Code::cancelled, "stopped"});
+      // Held no longer than that: the sink keeps this source alive.
+      on_stop_.emplace(ctx.stop, std::function<void()>([this] {
+                         const auto ended = std::move(held_);
+                         ended->on_done(Error{Code::cancelled, "stopped"});
                        }));
       return nullptr;
     }

@@ -44,6 +44,7 @@ struct GitHttpOptions {
   std::string user, password;  ///< basic auth when set
   std::string bearer_token;    ///< 401 without it, when set
   bool tls = false;
+  std::filesystem::path lfs;  ///< LfsStore::directory(): the API is at …/repo.git/info/lfs
 };
 
 /// nginx, fcgiwrap and git-http-backend over the repositories below `root`.

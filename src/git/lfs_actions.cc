@@ -1,6 +1,6 @@
 #include "git/lfs_actions.h"
 
-#include <fmt/core.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <utility>
@@ -45,6 +45,17 @@ Error explain(const net::HttpHead& head, std::string_view page, const std::strin
     return hopeless(std::move(error.message));
   }
   return error;
+}
+
+bool names_authorization(const LfsAction& action) {
+  return std::any_of(action.headers.begin(), action.headers.end(), [](const auto& field) {
+    return ::strcasecmp(field.first.c_str(), "authorization") == 0;
+  });
+}
+
+bool have_one_origin(const std::string& a, const std::string& b) {
+  const auto one = net::parse_http_url(a), other = net::parse_http_url(b);
+  return one.ok() && other.ok() && one->origin == other->origin;
 }
 
 }  // namespace
@@ -99,9 +110,9 @@ void LfsActions::want(const LfsPlace& place, Done done) {
   }
   if (const auto known = state->known.find(name); known != state->known.end()) {
     if (steady_clock::now() < known->second.until) {
-      LfsAction action = known->second.action;
+      LfsGrant grant = known->second.grant;
       state.unlock();
-      return done(std::move(action));
+      return done(std::move(grant));
     }
     state->known.erase(known);
   }
@@ -121,7 +132,7 @@ void LfsActions::forget(const LfsPlace& place, const std::string& url) {
   auto state = state_.lock();
   const auto known = state->known.find(lfs_object_name(place.remote, place.object));
   // Somebody else may have asked again meanwhile.
-  if (known != state->known.end() && known->second.action.url == url) state->known.erase(known);
+  if (known != state->known.end() && known->second.grant.action.url == url) state->known.erase(known);
 }
 
 void LfsActions::run() {
@@ -178,36 +189,36 @@ void LfsActions::serve(Batch& batch) {
   const auto asked = steady_clock::now();
   auto answers = batch.endpoint
                      ? ask(batch)
-                     : Result<LfsAnswers>(hopeless("nothing is known of the LFS server"));
+                     : Result<Grants>(hopeless("nothing is known of the LFS server"));
   {
     auto state = state_.lock();
     state->busy = false;
     state->progress = steady_clock::now();
     for (const LfsPointer& object : batch.objects) {
-      const auto found = answers.ok() ? answers->find(object.oid) : LfsAnswers::iterator();
+      const auto found = answers.ok() ? answers->find(object.oid) : Grants::iterator();
       if (!answers.ok() || found == answers->end() || !found->second.ok()) continue;
       remember(*state, lfs_object_name(batch.remote, object), *found->second, asked);
     }
   }
   for (auto& [name, waiting] : batch.waiting) {
-    Result<LfsAction> answer = hopeless("the LFS server does not answer for " + name);
+    Result<LfsGrant> answer = hopeless("the LFS server does not answer for " + name);
     if (!answers.ok()) {
       answer = answers.error();
     } else if (const auto found = answers->find(waiting.place.object.oid);
                found != answers->end()) {
       answer = found->second.ok() ? found->second
-                                  : Result<LfsAction>(found->second.error().in(name));
+                                  : Result<LfsGrant>(found->second.error().in(name));
     }
     for (const Done& done : waiting.done) done(answer);
   }
 }
 
-void LfsActions::remember(State& state, const std::string& name, const LfsAction& action,
+void LfsActions::remember(State& state, const std::string& name, const LfsGrant& grant,
                           TimePoint asked) {
-  const auto until = end_of(action, asked);
+  const auto until = end_of(grant.action, asked);
   if (until <= asked) return;
   if (state.known.size() >= kMaxActions) state.known.clear();
-  state.known.insert_or_assign(name, Known{action, until});
+  state.known.insert_or_assign(name, Known{grant, until});
 }
 
 Patience LfsActions::patience() const {
@@ -215,7 +226,7 @@ Patience LfsActions::patience() const {
 }
 
 /// As whoever was let in the last time; when that is refused, once more as whoever may be let in.
-Result<LfsAnswers> LfsActions::ask(const Batch& batch) {
+Result<LfsActions::Grants> LfsActions::ask(const Batch& batch) {
   const auto kept = logins_.find(batch.remote);
   const bool fresh = kept != logins_.end() &&
                      (!kept->second.until || steady_clock::now() < *kept->second.until);
@@ -226,22 +237,28 @@ Result<LfsAnswers> LfsActions::ask(const Batch& batch) {
   logins_.erase(batch.remote);
   LAZYVOL_TRY_ASSIGN(Login plain, login(*batch.endpoint));
   auto answers = ask_as(plain, batch);
-  const auto is_bare = [](const net::HttpIdentity& one) {
-    return one.username.empty() && one.bearer_token.empty();
-  };
   const bool refused = !answers.ok() && answers.error().code == Code::access_denied;
-  // What git itself would use. Of another server than SOURCE's, git's own fetch used it, too.
-  if (refused && plain.action.headers.empty() && is_bare(*plain.identity)) {
-    auto helped = ask_credential_helper(*settings_.access, settings_.git_dir, plain.action.url,
-                                        *plain.identity, patience());
-    if (!helped) return answers;
-    plain.identity = std::make_shared<const net::HttpIdentity>(*std::move(helped));
+  if (refused && plain.action.headers.empty()) {
+    auto other = another_identity(plain);
+    if (!other) return answers;
+    plain.identity = std::move(other);
     answers = ask_as(plain, batch);
     if (answers.ok()) logins_[batch.remote] = std::move(plain);
   } else if (answers.ok() && plain.until) {
     logins_[batch.remote] = std::move(plain);
   }
   return answers;
+}
+
+/// Of a file that has changed, or what git itself would use; null when there is nothing else.
+std::shared_ptr<const net::HttpIdentity> LfsActions::another_identity(const Login& login) {
+  settings_.access->reload_credentials();
+  auto now = settings_.access->identity_for(login.action.url);
+  if (!(*now == *login.identity)) return now;
+  if (!now->username.empty() || !now->bearer_token.empty()) return nullptr;
+  auto helped = ask_credential_helper(*settings_.access, settings_.git_dir, login.action.url, *now,
+                                      patience());
+  return helped ? std::make_shared<const net::HttpIdentity>(*std::move(helped)) : nullptr;
 }
 
 Result<LfsActions::Login> LfsActions::login(const LfsEndpoint& endpoint) {
@@ -264,7 +281,7 @@ Result<LfsActions::Login> LfsActions::login(const LfsEndpoint& endpoint) {
   return login;
 }
 
-Result<LfsAnswers> LfsActions::ask_as(const Login& login, const Batch& batch) {
+Result<LfsActions::Grants> LfsActions::ask_as(const Login& login, const Batch& batch) {
   net::HttpRequest request;
   request.method = net::HttpRequest::Method::post;
   request.url = login.action.url + "/objects/batch";
@@ -279,19 +296,30 @@ Result<LfsAnswers> LfsActions::ask_as(const Login& login, const Batch& batch) {
   net::FetchBodyOptions options;
   options.max_body = kMaxLfsAnswer;
   options.retry.max_retries = 0;  // whoever reads tries again
-  options.refresh_identity = [access = settings_.access, url = login.action.url] {
-    access->reload_credentials();
-    return access->identity_for(url);
-  };
   options.explain = [url = request.url](const net::HttpHead& head, std::string_view page) {
     return explain(head, page, url);
   };
-  if (login.identity != settings_.access->identity_for(login.action.url)) {
-    options.refresh_identity = {};  // a helper's
-  }
   const bool tls = request.url.starts_with("https://");
   LAZYVOL_TRY_ASSIGN(const net::HttpBody body, http_.fetch(std::move(request), std::move(options)));
-  return parse_lfs_batch(body.bytes, {tls, wall_s()});
+  LAZYVOL_TRY_ASSIGN(const LfsAnswers answers, parse_lfs_batch(body.bytes, {tls, wall_s()}));
+  Grants grants;
+  for (const auto& [oid, answer] : answers) {
+    grants.emplace(oid, answer.ok() ? Result<LfsGrant>(grant(*answer, login))
+                                    : Result<LfsGrant>(answer.error()));
+  }
+  return grants;
+}
+
+LfsGrant LfsActions::grant(const LfsAction& action, const Login& login) const {
+  const bool own_login = action.authenticated || names_authorization(action);
+  if (!own_login && have_one_origin(action.url, login.action.url)) return {action, login.identity};
+  const auto known = settings_.access->identity_for(action.url);
+  // Of what is known of SOURCE's own host, what is no login.
+  net::HttpIdentity trust;
+  trust.ca_cert_path = known->ca_cert_path;
+  trust.client_cert_path = known->client_cert_path;
+  trust.client_key_path = known->client_key_path;
+  return {action, std::make_shared<const net::HttpIdentity>(std::move(trust))};
 }
 
 }  // namespace lazyvol::git

@@ -28,6 +28,14 @@
 
 namespace lazyvol::git {
 
+/// What it takes to have an object.
+struct LfsGrant {
+  LfsAction action;
+  /// Who may be said to ask, beside the action's own fields: on the API's origin whoever the API
+  /// let in, unless the action has a login of its own; elsewhere nobody.
+  std::shared_ptr<const net::HttpIdentity> identity;
+};
+
 /// Owns the thread "lv-git-lfs", which waits for servers. Thread-safe.
 class LfsActions {
  public:
@@ -39,7 +47,7 @@ class LfsActions {
     std::filesystem::path git_dir;  ///< any repository of ours
     std::chrono::milliseconds io_timeout{10'000};
   };
-  using Done = std::function<void(Result<LfsAction>)>;
+  using Done = std::function<void(Result<LfsGrant>)>;
 
   LfsActions(Settings settings, source::SourceEnvironment environment);
   /// As stop().
@@ -65,7 +73,7 @@ class LfsActions {
  private:
   using TimePoint = std::chrono::steady_clock::time_point;
   struct Known {
-    LfsAction action;
+    LfsGrant grant;
     TimePoint until;
   };
   struct Waiting {
@@ -94,12 +102,17 @@ class LfsActions {
     std::shared_ptr<const net::HttpIdentity> identity;
   };
 
+  using Grants = std::map<std::string, Result<LfsGrant>, std::less<>>;  ///< by oid
+
   void run();
   bool take(Batch& batch);
   void serve(Batch& batch);
-  void remember(State& state, const std::string& name, const LfsAction& action, TimePoint asked);
-  Result<LfsAnswers> ask(const Batch& batch);
-  Result<LfsAnswers> ask_as(const Login& login, const Batch& batch);
+  static void remember(State& state, const std::string& name, const LfsGrant& grant,
+                       TimePoint asked);
+  Result<Grants> ask(const Batch& batch);
+  LfsGrant grant(const LfsAction& action, const Login& login) const;
+  Result<Grants> ask_as(const Login& login, const Batch& batch);
+  std::shared_ptr<const net::HttpIdentity> another_identity(const Login& login);
   Result<Login> login(const LfsEndpoint& endpoint);
   Patience patience() const;
 

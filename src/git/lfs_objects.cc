@@ -1,7 +1,5 @@
 #include "git/lfs_objects.h"
 
-#include <strings.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <utility>
@@ -16,12 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool names_authorization(const LfsAction& action) {
-  return std::any_of(action.headers.begin(), action.headers.end(), [](const auto& field) {
-    return ::strcasecmp(field.first.c_str(), "authorization") == 0;
-  });
-}
-
 }  // namespace
 
 /// One read, for all of its attempts.
@@ -35,8 +27,7 @@ struct LfsObjects::Job {
 
 LfsObjects::LfsObjects(LfsActions::Settings settings, source::SourceEnvironment environment,
                        base::Workers& workers, std::shared_ptr<source::Lane> lane)
-    : access_(settings.access),
-      environment_(environment),
+    : environment_(environment),
       workers_(workers),
       lane_(std::move(lane)),
       actions_(std::move(settings), environment) {}
@@ -60,33 +51,20 @@ void LfsObjects::read(const std::string& name, const LfsPlace& place, ReadReques
 
 /// An action that is refused is asked for again, once.
 void LfsObjects::read_http(const std::shared_ptr<Job>& job, bool again) {
-  const auto go_on = [this, job, again](Result<LfsAction> action) {
-    if (!action.ok()) return job->sink->on_done(std::move(action).error());
-    const auto refused = [this, job, again, url = action->url](Error error) {
+  const auto go_on = [this, job, again](Result<LfsGrant> grant) {
+    if (!grant.ok()) return job->sink->on_done(std::move(grant).error());
+    const auto refused = [this, job, again, url = grant->action.url](Error error) {
       actions_.forget(job->place, url);
       if (again) return job->sink->on_done(std::move(error));
       read_http(job, true);
     };
-    auto identity = identity_for(*action);
-    const auto read =
-        std::make_shared<LfsRead>(*std::move(action), std::move(identity), job->request,
-                                  job->place.object.size, job->sink, refused);
+    const auto read = std::make_shared<LfsRead>(grant->action, grant->identity, job->request,
+                                                job->place.object.size, job->sink, refused);
     read->start(environment_.http, job->ctx, job->transfer);
   };
-  const auto call = PatientCall<LfsAction>::make(
+  const auto call = PatientCall<LfsGrant>::make(
       environment_.timer, job->ctx, [this] { return actions_.progress(); }, go_on);
-  actions_.want(job->place, [call](Result<LfsAction> action) { call->answer(std::move(action)); });
-}
-
-std::shared_ptr<const net::HttpIdentity> LfsObjects::identity_for(const LfsAction& action) const {
-  auto identity = access_->identity_for(action.url);
-  if (!action.authenticated && !names_authorization(action)) return identity;
-  // The action brings its own login.
-  net::HttpIdentity trust;
-  trust.ca_cert_path = identity->ca_cert_path;
-  trust.client_cert_path = identity->client_cert_path;
-  trust.client_key_path = identity->client_key_path;
-  return std::make_shared<const net::HttpIdentity>(std::move(trust));
+  actions_.want(job->place, [call](Result<LfsGrant> grant) { call->answer(std::move(grant)); });
 }
 
 void LfsObjects::read_file(const std::shared_ptr<Job>& job, const std::string& repository) {

@@ -34,9 +34,7 @@ class LfsObjects {
   struct Job;
   void read_http(const std::shared_ptr<Job>& job, bool again);
   void read_file(const std::shared_ptr<Job>& job, const std::string& repository);
-  std::shared_ptr<const net::HttpIdentity> identity_for(const LfsAction& action) const;
 
-  const std::shared_ptr<Access> access_;
   const source::SourceEnvironment environment_;
   base::Workers& workers_;
   const std::shared_ptr<source::Lane> lane_;

@@ -64,7 +64,7 @@ TEST(LfsObjectName, LeadsBack) {
   const LfsPointer object{kOid, 77};
   EXPECT_EQ(lfs_object_name(0, object), "lfs-" + kOid + "-77");
   EXPECT_EQ(lfs_object_name(12, object), "12-lfs-" + kOid + "-77");
-  for (const std::uint16_t remote : {0, 1, 65535}) {
+  for (const std::uint16_t remote : {std::uint16_t{0}, std::uint16_t{1}, std::uint16_t{65535}}) {
     const auto place = parse_lfs_object_name(lfs_object_name(remote, object));
     ASSERT_TRUE(place) << remote;
     EXPECT_EQ(place->remote, remote);

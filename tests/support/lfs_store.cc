@@ -22,17 +22,18 @@ std::string LfsStore::oid(std::string_view bytes) {
 }
 
 std::string LfsStore::pointer(std::string_view bytes) {
-  return fmt::format("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n",
-                     oid(bytes), bytes.size());
+  return pointer_to(oid(bytes), bytes.size());
 }
 
-fs::path LfsStore::path_of(std::string_view bytes) const {
-  return directory() / "objects" / oid(bytes);
+std::string LfsStore::pointer_to(std::string_view oid, std::size_t size) {
+  return fmt::format("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n", oid,
+                     size);
 }
 
 std::string LfsStore::add(std::string_view bytes) const {
-  write_file(path_of(bytes), bytes);
-  return pointer(bytes);
+  std::string name = oid(bytes);
+  write_file(directory() / "objects" / name, bytes);
+  return name;
 }
 
 void LfsStore::behave(std::string_view json) const {

@@ -21,12 +21,11 @@ class LfsStore {
  public:
   LfsStore();
   const std::filesystem::path& directory() const { return temp_.path(); }
-  /// Where a server's objects are: DIRECTORY/objects/OID.
-  std::filesystem::path path_of(std::string_view bytes) const;
-  /// Keeps the bytes; the text of their pointer.
+  /// Keeps the bytes as DIRECTORY/objects/OID; the oid.
   std::string add(std::string_view bytes) const;
   /// What git-lfs would commit for them.
   static std::string pointer(std::string_view bytes);
+  static std::string pointer_to(std::string_view oid, std::size_t size);
   static std::string oid(std::string_view bytes);
 
   /// How the API answers from now on: a JSON object of

@@ -119,9 +119,9 @@ bool is_scp(const std::string& url) {
 
 Result<model::SourceUrl> parse_git_url(const std::string& url) {
   const auto colon = url.find(':');
-  return model::parse_source_url(
-      is_scp(url) ? "git+ssh://" + url.substr(0, colon) + "/" + url.substr(colon + 1)
-                  : "git+" + url);
+  return model::parse_source_url(is_scp(url) ? "git+ssh://" + url.substr(0, colon) + "/" +
+                                                   url.substr(colon + 1)
+                                             : "git+" + url);
 }
 
 }  // namespace

@@ -375,10 +375,9 @@ Result<std::shared_ptr<GitOrigin>> GitOrigin::open(const model::SourceUrl& url,
   GitOriginImpl::Parts parts;
   LAZYVOL_TRY_ASSIGN(parts.access, Access::open({url, options.credentials, options.ca_cert,
                                                  options.io_timeout, own / "access.conf"}));
-  LAZYVOL_TRY_ASSIGN(
-      parts.mirror,
-      Mirror::open({own, options.ref, options.submodules, options.lfs, options.io_timeout},
-                   parts.access));
+  LAZYVOL_TRY_ASSIGN(parts.mirror, Mirror::open({own, options.ref, options.submodules, options.lfs,
+                                                 options.io_timeout},
+                                                parts.access));
   LAZYVOL_TRY_ASSIGN(auto blobs, parts.mirror->open_blobs());
   LAZYVOL_TRY_ASSIGN(parts.reader, BlobReader::open({parts.mirror->cat_file(), own / "scratch"}));
   BlobFetcherSettings fetching;

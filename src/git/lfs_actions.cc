@@ -132,7 +132,8 @@ void LfsActions::forget(const LfsPlace& place, const std::string& url) {
   auto state = state_.lock();
   const auto known = state->known.find(lfs_object_name(place.remote, place.object));
   // Somebody else may have asked again meanwhile.
-  if (known != state->known.end() && known->second.grant.action.url == url) state->known.erase(known);
+  if (known != state->known.end() && known->second.grant.action.url == url)
+    state->known.erase(known);
 }
 
 void LfsActions::run() {
@@ -177,8 +178,8 @@ bool LfsActions::take(Batch& batch) {
     const LfsPlace& place = state->expected.back();
     const auto known = state->known.find(lfs_object_name(place.remote, place.object));
     if (known != state->known.end() && now < known->second.until) continue;
-    const bool asked = std::find(batch.objects.begin(), batch.objects.end(), place.object) !=
-                       batch.objects.end();
+    const bool asked =
+        std::find(batch.objects.begin(), batch.objects.end(), place.object) != batch.objects.end();
     if (place.remote == batch.remote && !asked) batch.objects.push_back(place.object);
   }
   state->expected.clear();  // what had no room is not what was asked for last
@@ -187,9 +188,8 @@ bool LfsActions::take(Batch& batch) {
 
 void LfsActions::serve(Batch& batch) {
   const auto asked = steady_clock::now();
-  auto answers = batch.endpoint
-                     ? ask(batch)
-                     : Result<Grants>(hopeless("nothing is known of the LFS server"));
+  auto answers =
+      batch.endpoint ? ask(batch) : Result<Grants>(hopeless("nothing is known of the LFS server"));
   {
     auto state = state_.lock();
     state->busy = false;
@@ -206,8 +206,8 @@ void LfsActions::serve(Batch& batch) {
       answer = answers.error();
     } else if (const auto found = answers->find(waiting.place.object.oid);
                found != answers->end()) {
-      answer = found->second.ok() ? found->second
-                                  : Result<LfsGrant>(found->second.error().in(name));
+      answer =
+          found->second.ok() ? found->second : Result<LfsGrant>(found->second.error().in(name));
     }
     for (const Done& done : waiting.done) done(answer);
   }
@@ -228,8 +228,8 @@ Patience LfsActions::patience() const {
 /// As whoever was let in the last time; when that is refused, once more as whoever may be let in.
 Result<LfsActions::Grants> LfsActions::ask(const Batch& batch) {
   const auto kept = logins_.find(batch.remote);
-  const bool fresh = kept != logins_.end() &&
-                     (!kept->second.until || steady_clock::now() < *kept->second.until);
+  const bool fresh =
+      kept != logins_.end() && (!kept->second.until || steady_clock::now() < *kept->second.until);
   if (fresh) {
     auto answers = ask_as(kept->second, batch);
     if (answers.ok() || answers.error().code != Code::access_denied) return answers;
@@ -269,8 +269,7 @@ Result<LfsActions::Login> LfsActions::login(const LfsEndpoint& endpoint) {
     LAZYVOL_TRY_ASSIGN(const Command command,
                        settings_.access->ssh(settings_.git_dir, endpoint.url,
                                              "git-lfs-authenticate", " download"));
-    LAZYVOL_TRY_ASSIGN(const Finished finished,
-                       git::run(command, {}, patience(), kMaxLfsAnswer));
+    LAZYVOL_TRY_ASSIGN(const Finished finished, git::run(command, {}, patience(), kMaxLfsAnswer));
     if (finished.status != 0) return git_error("git-lfs-authenticate", finished.errors);
     LAZYVOL_TRY_ASSIGN(login.action, parse_lfs_authentication(finished.output, {false, wall_s()}));
     if (login.action.url.empty()) return hopeless("git-lfs-authenticate tells no URL");

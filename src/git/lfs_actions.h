@@ -82,7 +82,7 @@ class LfsActions {
   };
   struct State {
     std::map<std::uint16_t, LfsEndpoint> endpoints;
-    std::unordered_map<std::string, Known> known;      ///< by object_name.h's name, as all below
+    std::unordered_map<std::string, Known> known;  ///< by object_name.h's name, as all below
     std::unordered_map<std::string, Waiting> waiting;
     std::deque<std::string> order;  ///< of `waiting`
     std::deque<LfsPlace> expected;

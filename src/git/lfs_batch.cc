@@ -41,10 +41,12 @@ std::optional<std::int64_t> number_of(const json& object, const char* name) {
 
 /// Fields that are this program's to say.
 bool is_own_field(std::string name) {
-  constexpr std::string_view kOwn[] = {"accept-encoding", "connection", "content-length", "expect",
-                                       "host",            "range",      "transfer-encoding"};
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  constexpr std::string_view kOwn[] = {"accept-encoding",  "connection", "content-length",
+                                       "expect",           "host",       "range",
+                                       "transfer-encoding"};
+  std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
   return std::find(std::begin(kOwn), std::end(kOwn), name) != std::end(kOwn);
 }
 

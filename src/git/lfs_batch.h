@@ -1,7 +1,7 @@
 // The messages of the LFS Batch API: what is asked for, and where it can be had.
 //
-// Source: git-lfs, docs/api/batch.md, docs/api/server-discovery.md, docs/api/authentication.md; only
-// downloads by the transfer "basic". Pure functions.
+// Source: git-lfs, docs/api/batch.md, docs/api/server-discovery.md, docs/api/authentication.md;
+// only downloads by the transfer "basic". Pure functions.
 #pragma once
 
 #include <cstddef>
@@ -26,9 +26,9 @@ inline constexpr std::size_t kMaxLfsAnswer = 4 << 20, kMaxLfsHeaders = 32, kMaxL
 
 /// Where an object, or the API, can be had for a while.
 struct LfsAction {
-  std::string url;  ///< absolute, http or https
+  std::string url;                                           ///< absolute, http or https
   std::vector<std::pair<std::string, std::string>> headers;  ///< secrets: for this URL only
-  bool authenticated = false;           ///< it needs no other login
+  bool authenticated = false;                                ///< it needs no other login
   std::optional<std::int64_t> valid_s;  ///< seconds from the answer on, if it says so
 };
 

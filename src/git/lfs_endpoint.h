@@ -31,8 +31,8 @@ std::string lfs_api_url(std::string url);
 /// empty. Errors: invalid_argument for a URL that git could not use.
 Result<LfsEndpoint> lfs_endpoint(const std::string& git_url, const std::string& configured);
 
-/// Whether lfs.url may say where the objects of `git_url` are: whoever commits can write it, so only
-/// an http(s) URL of the same host, and none that gives TLS up.
+/// Whether lfs.url may say where the objects of `git_url` are: whoever commits can write it, so
+/// only an http(s) URL of the same host, and none that gives TLS up.
 bool is_allowed_lfs_url(const std::string& git_url, const std::string& configured);
 
 }  // namespace lazyvol::git

@@ -42,8 +42,8 @@ void LfsObjects::read(const std::string& name, const LfsPlace& place, ReadReques
   }
   request.length = std::min(request.length, size - request.offset);
   auto checked = std::make_shared<LfsSink>(name, place, request, std::move(sink));
-  const auto job = std::make_shared<Job>(
-      Job{place, std::move(request), std::move(checked), ctx, transfer});
+  const auto job =
+      std::make_shared<Job>(Job{place, std::move(request), std::move(checked), ctx, transfer});
   const auto endpoint = actions_.endpoint(place.remote);
   if (endpoint && endpoint->kind == LfsEndpoint::Kind::file) return read_file(job, endpoint->url);
   read_http(job, false);

@@ -53,8 +53,8 @@ Result<ReadStart> LfsRead::check(const net::HttpHead& head) const {
   if (head.status == 206) {
     const auto range = source::content_range(head.headers);
     const bool fits =
-        range && (range->total != size_ || (range->first == offset_ &&
-                                            range->last - range->first + 1 == length_));
+        range && (range->total != size_ ||
+                  (range->first == offset_ && range->last - range->first + 1 == length_));
     if (!fits) return Error{Code::io_error, what() + ": another range than was asked for"};
     return ReadStart{{}, offset_, length_, range->total};
   }

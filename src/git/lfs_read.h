@@ -14,7 +14,8 @@
 
 namespace lazyvol::git {
 
-/// Reads as Source::read says: 206 with exactly the range, or 200 and the whole object. One attempt.
+/// Reads as Source::read says: 206 with exactly the range, or 200 and the whole object. One
+/// attempt.
 class LfsRead final : public net::HttpSink, public std::enable_shared_from_this<LfsRead> {
  public:
   /// Told in place of sink->on_done() when the server takes the request for none that it allows

@@ -74,8 +74,8 @@ Status LfsScan::read_config(Number lfsconfig) {
   const auto text = tools_.reader.read(std::string(snapshot_.id(lfsconfig)), kMaxLfsconfig);
   if (!text.ok()) return text.error().code == Code::too_large ? Status() : Status(text.error());
   const Command command = tools_.git({"config", "-f", "-", "--no-includes", "--get", "lfs.url"});
-  LAZYVOL_TRY_ASSIGN(const Finished parsed, git::run(command, *text, tools_.patience,
-                                                     kMaxLfsconfig));
+  LAZYVOL_TRY_ASSIGN(const Finished parsed,
+                     git::run(command, *text, tools_.patience, kMaxLfsconfig));
   std::string url = parsed.output.substr(0, parsed.output.find('\n'));
   if (parsed.status == 0 && !url.empty()) {
     urls_.insert_or_assign(snapshot_.node(lfsconfig).remote, std::move(url));
@@ -103,17 +103,16 @@ Command LfsScan::with_index(std::vector<std::string> words) const {
 
 /// The tree's .gitattributes as an index, then a question for each of its files.
 Status LfsScan::check(const TreeRange& tree, const std::vector<Number>& attributes) {
-  const std::size_t base =
-      tree.base == Snapshot::kRoot ? 0 : snapshot_.path(tree.base).size() + 1;
+  const std::size_t base = tree.base == Snapshot::kRoot ? 0 : snapshot_.path(tree.base).size() + 1;
   std::string rows;
   for (const Number number : attributes) {
     rows += "100644 " + std::string(snapshot_.id(number)) + "\t" +
             snapshot_.path(number).substr(base) + '\0';
   }
   ::unlink(tools_.index.c_str());
-  LAZYVOL_TRY_ASSIGN(const Finished made,
-                     git::run(with_index({"update-index", "-z", "--index-info"}), rows,
-                              tools_.patience, 0));
+  LAZYVOL_TRY_ASSIGN(
+      const Finished made,
+      git::run(with_index({"update-index", "-z", "--index-info"}), rows, tools_.patience, 0));
   if (made.status != 0) return git_error("git update-index", made.errors);
   std::vector<Number> numbers;
   for (Number number = tree.begin; number < tree.end; ++number) {
@@ -130,8 +129,7 @@ Status LfsScan::check(const TreeRange& tree, const std::vector<Number>& attribut
 
 /// git answers "PATH NUL filter NUL VALUE NUL" for each path, in their order.
 Status LfsScan::ask(const TreeRange& tree, const std::vector<Number>& numbers) {
-  const std::size_t base =
-      tree.base == Snapshot::kRoot ? 0 : snapshot_.path(tree.base).size() + 1;
+  const std::size_t base = tree.base == Snapshot::kRoot ? 0 : snapshot_.path(tree.base).size() + 1;
   std::string paths;
   for (const Number number : numbers) paths += snapshot_.path(number).substr(base) + '\0';
   std::size_t fields = 0;

@@ -290,9 +290,10 @@ Status Mirror::keep_lfs_urls(const std::map<std::uint16_t, std::string>& urls) {
     if (is_allowed_lfs_url(remotes_[remote], url)) {
       kept.emplace(remote, url);
     } else {
-      base::log_warn("{}: lfs.url of .lfsconfig leads to another host or kind of server and is "
-                     "not followed",
-                     remotes_[remote]);
+      base::log_warn(
+          "{}: lfs.url of .lfsconfig leads to another host or kind of server and is "
+          "not followed",
+          remotes_[remote]);
     }
   }
   if (kept == lfs_urls_) return {};

@@ -108,7 +108,7 @@ class Mirror {
   std::string object_format_ = "sha1";
   std::unique_ptr<Repository> repository_;
   std::unique_ptr<LocalVolume> volume_;
-  std::vector<std::string> remotes_;  ///< URLs; the first is SOURCE
+  std::vector<std::string> remotes_;               ///< URLs; the first is SOURCE
   std::map<std::uint16_t, std::string> lfs_urls_;  ///< by number of the remote
   bool told_no_sizes_ = false;
 };

@@ -1,4 +1,5 @@
-// What comes of git-lfs: a pointer that somebody committed, a server's answers, a URL of .lfsconfig.
+// What comes of git-lfs: a pointer that somebody committed, a server's answers, a URL of
+// .lfsconfig.
 #include <string>
 #include <string_view>
 

@@ -71,9 +71,9 @@ TEST(LfsObjectName, LeadsBack) {
     EXPECT_EQ(place->object, object);
     EXPECT_FALSE(parse_object_name(lfs_object_name(remote, object)));
   }
-  for (const std::string& bad : {"lfs-" + kOid, "lfs-" + kOid + "-", "lfs-" + kOid + "-x",
-                                 "0-lfs-" + kOid + "-1", "65536-lfs-" + kOid + "-1",
-                                 "lfs-" + kOid + "-1-1", kOid, std::string("lfs-")}) {
+  for (const std::string& bad :
+       {"lfs-" + kOid, "lfs-" + kOid + "-", "lfs-" + kOid + "-x", "0-lfs-" + kOid + "-1",
+        "65536-lfs-" + kOid + "-1", "lfs-" + kOid + "-1-1", kOid, std::string("lfs-")}) {
     EXPECT_FALSE(parse_lfs_object_name(bad)) << bad;
   }
 }
@@ -101,11 +101,16 @@ TEST(LfsEndpoint, OfLfsconfigStaysOnTheHost) {
   EXPECT_EQ(lfs_endpoint("ssh://git@h/p.git", "https://h/lfs")->url, "https://h/lfs");
   EXPECT_EQ(lfs_endpoint("http://h/p.git", "http://h/lfs")->url, "http://h/lfs");
   const std::pair<const char*, const char*> refused[] = {
-      {"https://h/p.git", "https://elsewhere/lfs"}, {"https://h/p.git", "http://h/lfs"},
-      {"ssh://h/p.git", "http://h/lfs"},            {"https://h/p.git", "file:///etc"},
-      {"file:///srv/p.git", "https://h/lfs"},       {"https://h/p.git", "https://u:p@h/lfs"},
-      {"https://h/p.git", "https://h.evil/lfs"},    {"https://h/p.git", "https://h/lfs?x"},
-      {"https://h/p.git", "/srv/lfs"},              {"https://h/p.git", ""},
+      {"https://h/p.git", "https://elsewhere/lfs"},
+      {"https://h/p.git", "http://h/lfs"},
+      {"ssh://h/p.git", "http://h/lfs"},
+      {"https://h/p.git", "file:///etc"},
+      {"file:///srv/p.git", "https://h/lfs"},
+      {"https://h/p.git", "https://u:p@h/lfs"},
+      {"https://h/p.git", "https://h.evil/lfs"},
+      {"https://h/p.git", "https://h/lfs?x"},
+      {"https://h/p.git", "/srv/lfs"},
+      {"https://h/p.git", ""},
   };
   for (const auto& [remote, url] : refused) EXPECT_FALSE(is_allowed_lfs_url(remote, url)) << url;
 }

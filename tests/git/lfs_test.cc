@@ -19,11 +19,11 @@ namespace {
 
 namespace fs = std::filesystem;
 using source::code_of;
-using testing::LfsStore;
-using testing::noise;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::LfsStore;
+using testing::noise;
 
 /// A repository whose *.bin are in git-lfs, and one way to both.
 class LfsWorld {
@@ -42,9 +42,8 @@ class LfsWorld {
   void put(const std::string& path, std::string_view bytes) const {
     const std::string oid = store.add(bytes);
     if (!http_) {
-      testing::write_file(repository.bare() / "lfs/objects" / oid.substr(0, 2) / oid.substr(2, 2) /
-                              oid,
-                          bytes);
+      testing::write_file(
+          repository.bare() / "lfs/objects" / oid.substr(0, 2) / oid.substr(2, 2) / oid, bytes);
     }
     repository.put(path, LfsStore::pointer_to(oid, bytes.size()));
   }
@@ -447,7 +446,8 @@ TEST(LfsAccess, CredentialsGoToNoOtherHost) {
   login.world.repository.commit();
   testing::NginxOptions strict;
   strict.extra_location =
-      "if ($http_authorization != \"\") { return 418; } if ($http_x_key != \"abc\") { return 403; }";
+      "if ($http_authorization != \"\") { return 418; } if ($http_x_key != \"abc\") { return 403; "
+      "}";
   testing::Nginx elsewhere(login.world.store.directory() / "objects", strict);
   login.world.store.behave("{\"base\": \"" + elsewhere.url() +
                            "\", \"header\": {\"X-Key\": \"abc\"}}");
@@ -531,8 +531,7 @@ TEST(LfsSsh, TheServerSaysWhereTheApiIs) {
   world.store.behave(R"({"header": {"Authorization": "Bearer t0ken"}, "expires_in": 1})");
   const auto url = *model::parse_source_url("git+ssh://127.0.0.1:" + std::to_string(sshd.port()) +
                                             world.repository.bare().string());
-  const auto origin =
-      GitOrigin::open(url, options, temp.path() / "git", world.rig.environment());
+  const auto origin = GitOrigin::open(url, options, temp.path() / "git", world.rig.environment());
   ASSERT_TRUE(origin.ok()) << origin.error().message;
   const auto tree = must_show(**origin, world.rig);
   EXPECT_EQ(bytes_of(**origin, tree.entries.at("a.bin")), "bytes");

@@ -102,7 +102,8 @@ GitHttpServer::GitHttpServer(const fs::path& root, GitHttpOptions options)
     nginx.extra_server = fmt::format(
         "location /objects/ {{ alias {0}/objects/; }}\n"
         "location ~ ^/(git/repo\\.git/info/lfs|own)/objects/batch$ {{\n"
-        "fastcgi_param SCRIPT_FILENAME " LAZYVOL_TEST_SUPPORT "/lfs_batch.py;\n"
+        "fastcgi_param SCRIPT_FILENAME " LAZYVOL_TEST_SUPPORT
+        "/lfs_batch.py;\n"
         "fastcgi_param REQUEST_METHOD $request_method; fastcgi_param CONTENT_TYPE $content_type;\n"
         "fastcgi_param CONTENT_LENGTH $content_length; fastcgi_param HTTP_ACCEPT $http_accept;\n"
         "fastcgi_param HTTP_AUTHORIZATION $http_authorization; fastcgi_param LFS_DIRECTORY {0};\n"

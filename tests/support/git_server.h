@@ -40,7 +40,7 @@ class GitRepository {
 };
 
 struct GitHttpOptions {
-  bool version2 = true;        ///< else the server speaks the protocol of old times only
+  bool version2 = true;            ///< else the server speaks the protocol of old times only
   std::string user{}, password{};  ///< basic auth when set
   std::string bearer_token{};      ///< 401 without it, when set
   bool tls = false;

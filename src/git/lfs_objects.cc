@@ -6,6 +6,7 @@
 
 #include "git/lfs_read.h"
 #include "git/lfs_sink.h"
+#include "git/memory_read.h"
 #include "git/patient_call.h"
 #include "source/dir_read.h"
 
@@ -41,9 +42,14 @@ void LfsObjects::read(const std::string& name, const LfsPlace& place, ReadReques
     return sink->on_done({});
   }
   request.length = std::min(request.length, size - request.offset);
-  auto checked = std::make_shared<LfsSink>(name, place, request, std::move(sink));
+  const auto deliver = [this, name, request, sink, stop = ctx.stop, transfer](std::string bytes) {
+    transfer->expect_next();
+    transfer->set(MemoryRead::start(std::move(bytes), request, name, sink, stop, workers_));
+  };
+  auto checked = std::make_shared<LfsSink>(name, place, request, sink, deliver);
+  ReadRequest whole = checked->request();
   const auto job =
-      std::make_shared<Job>(Job{place, std::move(request), std::move(checked), ctx, transfer});
+      std::make_shared<Job>(Job{place, std::move(whole), std::move(checked), ctx, transfer});
   const auto endpoint = actions_.endpoint(place.remote);
   if (endpoint && endpoint->kind == LfsEndpoint::Kind::file) return read_file(job, endpoint->url);
   read_http(job, false);

@@ -5,24 +5,23 @@
 #include <utility>
 
 #include "catalog/digest.h"
-#include "git/cat_file.h"
 #include "git/lfs_batch.h"
 
 namespace lazyvol::git {
-namespace {
-
-bool is_whole(const ReadRequest& request, std::uint64_t size) {
-  return request.offset == 0 && request.length >= size && size <= kMaxInMemory;
-}
-
-}  // namespace
 
 LfsSink::LfsSink(std::string name, LfsPlace place, const ReadRequest& request,
-                 std::shared_ptr<ReadSink> sink)
+                 std::shared_ptr<ReadSink> sink, Deliver deliver)
     : name_(std::move(name)),
       place_(std::move(place)),
+      offset_(request.offset),
+      length_(request.length),
       sink_(std::move(sink)),
-      held_(is_whole(request, place_.object.size)) {}
+      deliver_(std::move(deliver)) {}
+
+ReadRequest LfsSink::request() const {
+  return held() ? ReadRequest{"", "", 0, place_.object.size}
+                : ReadRequest{"", "", offset_, length_};
+}
 
 Flow LfsSink::on_start(const ReadStart& start) {
   if (start.total_size != place_.object.size) {
@@ -30,13 +29,14 @@ Flow LfsSink::on_start(const ReadStart& start) {
                                   start.total_size, place_.object.size));
     return Flow::abort;
   }
-  start_ = start;
-  start_.validator = name_;
-  return held_ ? Flow::proceed : sink_->on_start(start_);
+  if (held()) return Flow::proceed;
+  ReadStart shown = start;
+  shown.validator = name_;
+  return sink_->on_start(shown);
 }
 
 Flow LfsSink::on_data(std::span<const std::byte> data) {
-  if (!held_) return sink_->on_data(data);
+  if (!held()) return sink_->on_data(data);
   bytes_.append(reinterpret_cast<const char*>(data.data()), data.size());
   return Flow::proceed;
 }
@@ -48,15 +48,8 @@ Status LfsSink::verify() const {
 
 void LfsSink::on_done(Status status) {
   if (error_) status = *error_;
-  if (held_ && status.ok()) {
-    status = verify();
-    if (status.ok() && sink_->on_start(start_) == Flow::abort) {
-      status = Error{Code::cancelled, "the reader gave up"};
-    }
-    if (status.ok() && sink_->on_data(std::as_bytes(std::span(bytes_))) == Flow::abort) {
-      status = Error{Code::cancelled, "the reader gave up"};
-    }
-  }
+  if (held() && status.ok()) status = verify();
+  if (held() && status.ok()) return deliver_(std::move(bytes_));
   const bool ended = !status.ok() && (status.error().code == Code::access_denied ||
                                       status.error().code == Code::cancelled);
   if (!status.ok() && !ended && !is_transient(status.error().code)) {

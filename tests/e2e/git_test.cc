@@ -205,10 +205,11 @@ class GitLfsMount : public GitMount {
     repository_.put(".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n");
     repository_.git({"config", "filter.lfs.clean", "git-lfs clean -- %f"});
     repository_.git({"config", "filter.lfs.required", "true"});
+    repository_.git({"config", "core.hooksPath", "/dev/null"});  // git-lfs adds one for pushing
   }
   std::string lfs_url() const { return "git+" + lfs_server_->url(); }
   /// Commits, and takes the objects to where the server has them.
-  void commit() const {
+  void commit() {
     repository_.commit();
     for (const auto& one :
          fs::recursive_directory_iterator(repository_.work() / ".git/lfs/objects")) {

@@ -323,6 +323,58 @@ TEST_F(LfsHttp, ALongObjectIsReadInRangesAndAskedForOnce) {
   EXPECT_EQ(world_.store.questions().size(), 1U);
 }
 
+TEST_F(LfsHttp, WhoAsksMeanwhileGoesWithTheNextQuestion) {
+  for (int i = 0; i < 48; ++i) world_.put(std::to_string(i) + ".bin", noise(3000, i));
+  world_.repository.commit();
+  const auto origin = world_.open();
+  const auto tree = must_show(*origin, world_.rig);
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 48; ++i) {
+    readers.emplace_back([&, i] {
+      const auto& entry = tree.entries.at(std::to_string(i) + ".bin");
+      EXPECT_TRUE(source::read(*origin, object_path(entry), "", 0, 3000).bytes == noise(3000, i));
+    });
+  }
+  for (auto& reader : readers) reader.join();
+  EXPECT_LE(world_.store.questions().size(), 8U);
+  EXPECT_EQ(world_.object_requests().size(), 48U);
+}
+
+TEST_F(LfsHttp, AnEndWhileTheServerIsAskedIsCancelled) {
+  world_.put("a.bin", "bytes");
+  world_.repository.commit();
+  auto origin = world_.open();
+  const auto tree = must_show(*origin, world_.rig);
+  world_.store.behave(R"({"delay": 30})");
+  std::stop_source stop;
+  RequestContext ctx;
+  ctx.stop = stop.get_token();
+  const auto sink = std::make_shared<source::CollectingSink>();
+  const auto transfer = origin->read({object_path(tree.entries.at("a.bin")), "", 0, 5}, sink, ctx);
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  const auto begun = std::chrono::steady_clock::now();
+  stop.request_stop();
+  EXPECT_EQ(code_of(sink->wait().status), Code::cancelled);
+  origin.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(5));
+}
+
+TEST(LfsOldServer, FilesWithTheAttributeAreFetchedToSee) {
+  testing::GitHttpOptions options;
+  options.version2 = false;
+  LfsWorld world(true, options);
+  world.put("a.bin", "some bytes");
+  world.repository.put("committed.bin", noise(5000, 1));
+  world.repository.put("plain", "plain");
+  world.repository.commit();
+  const auto origin = world.open();
+  const auto tree = must_show(*origin, world.rig);
+  EXPECT_EQ(tree.entries.at("a.bin").size, 10U);
+  EXPECT_EQ(tree.entries.at("plain").size, catalog::kUnknownSize);
+  EXPECT_EQ(bytes_of(*origin, tree.entries.at("a.bin")), "some bytes");
+  EXPECT_EQ(bytes_of(*origin, tree.entries.at("committed.bin")), noise(5000, 1));
+}
+
 TEST_F(LfsHttp, WhatHasExpiredIsAskedForAgain) {
   world_.put("a.bin", noise(4000, 1));
   world_.repository.commit();

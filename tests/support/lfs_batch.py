@@ -4,6 +4,7 @@
 import json
 import os
 import sys
+import time
 
 
 def describe(directory, behaviour, own, asked):
@@ -32,6 +33,7 @@ def main():
     oids = [one["oid"] for one in question["objects"]]
     with open(os.path.join(directory, "questions"), "a", encoding="utf-8") as file:
         file.write(os.environ.get("HTTP_AUTHORIZATION", "") + "\t" + " ".join(oids) + "\n")
+    time.sleep(behaviour.get("delay", 0))
     own = os.environ["LFS_OWN"]
     objects = [describe(directory, behaviour, own, one) for one in question["objects"]]
     body = behaviour.get("body", json.dumps({"transfer": "basic", "objects": objects}))

@@ -31,7 +31,7 @@ class LfsStore {
   /// How the API answers from now on: a JSON object of
   ///   base     URL below which objects are (else they are at the server's own /objects/)
   ///   header, expires_in, expires_at, authenticated   as the API has them
-  ///   status   of HTTP      body   in place of the answer
+  ///   status   of HTTP      body   in place of the answer      delay   seconds before it
   void behave(std::string_view json) const;
   std::vector<LfsQuestion> questions() const;
 

@@ -25,7 +25,8 @@ Status check_kind(const model::SourceUrl& url, const model::MountOptions& option
   if (!url.is_git()) {
     constexpr std::string_view kNotGit = "SOURCE is not a git repository";
     if (!options.ref.empty()) return wrong("ref", kNotGit);
-    return options.submodules ? Status(wrong("submodules", kNotGit)) : Status();
+    if (options.submodules) return wrong("submodules", kNotGit);
+    return options.lfs ? Status(wrong("lfs", kNotGit)) : Status();
   }
   constexpr std::string_view kWhy = "SOURCE is a git repository";
   if (!options.key.empty()) return wrong("key", kWhy);
@@ -64,6 +65,7 @@ Status MountTable::mount(const MountRequest& request) {
   if (!request.options.endpoint.empty()) name += " endpoint=" + request.options.endpoint;
   if (!request.options.ref.empty()) name += " ref=" + request.options.ref;
   if (request.options.submodules) name += " submodules";
+  if (request.options.lfs) name += " lfs";
   if (!request.options.subdir.empty()) name += " subdir=" + request.options.subdir;
   hide_what_is_gone(request.mountpoint);
   LAZYVOL_TRY_ASSIGN(MountPtr mount, reserve(request, name));

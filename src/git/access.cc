@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "git/files.h"
+#include "net/http_url.h"
 
 namespace lazyvol::git {
 namespace {
@@ -109,6 +110,18 @@ Status check_for_ssh(const net::HttpIdentity& identity) {
                  "are of use (the user stands in SOURCE)"};
   }
   return {};
+}
+
+/// user@host:path
+bool is_scp(const std::string& url) {
+  return url.find("://") == std::string::npos;
+}
+
+Result<model::SourceUrl> parse_git_url(const std::string& url) {
+  const auto colon = url.find(':');
+  return model::parse_source_url(is_scp(url) ? "git+ssh://" + url.substr(0, colon) + "/" +
+                                                   url.substr(colon + 1)
+                                             : "git+" + url);
 }
 
 }  // namespace
@@ -246,30 +259,42 @@ Result<Access::UploadPackCommand> Access::upload_pack(const std::filesystem::pat
     return UploadPackCommand{std::move(http), true};
   }
   const std::pair<std::string, std::string> version{"GIT_PROTOCOL", "version=2"};
-  const bool scp = url.find("://") == std::string::npos;  // user@host:path
-  const auto colon = url.find(':');
-  LAZYVOL_TRY_ASSIGN(
-      const auto parsed,
-      model::parse_source_url(
-          scp ? "git+ssh://" + url.substr(0, colon) + "/" + url.substr(colon + 1) : "git+" + url));
+  LAZYVOL_TRY_ASSIGN(const auto parsed, parse_git_url(url));
   if (parsed.scheme == "git+file") {
     LAZYVOL_TRY_ASSIGN(Command local, command(git_dir, {"upload-pack", parsed.path}));
     std::erase_if(local.environment, [](const auto& one) { return one.first == "GIT_DIR"; });
     local.environment.push_back(version);
     return UploadPackCommand{std::move(local), false};
   }
+  LAZYVOL_TRY_ASSIGN(Command remote, ssh(git_dir, url, "git-upload-pack", ""));
+  remote.argv.insert(remote.argv.begin() + 1, "-oSendEnv=GIT_PROTOCOL");
+  remote.environment.push_back(version);
+  return UploadPackCommand{std::move(remote), false};
+}
+
+Result<Command> Access::ssh(const std::filesystem::path& git_dir, const std::string& url,
+                            std::string_view program, std::string_view tail) {
+  LAZYVOL_TRY_ASSIGN(const auto parsed, parse_git_url(url));
   const HostPort place = split_authority(parsed.authority);
   std::vector<std::string> argv = ssh_arguments(*credentials_->current());
-  argv.emplace_back("-oSendEnv=GIT_PROTOCOL");
   if (!place.port.empty()) argv.insert(argv.end(), {"-p", place.port});
   const std::string host = parsed.user.empty() ? place.host : parsed.user + "@" + place.host;
   std::string path = parsed.path;
-  if (path.starts_with("/~") || (scp && !url.substr(colon + 1).starts_with('/'))) path.erase(0, 1);
+  const bool at_home = is_scp(url) && !url.substr(url.find(':') + 1).starts_with('/');
+  if (path.starts_with("/~") || at_home) path.erase(0, 1);
   // The server's shell takes this apart.
-  argv.insert(argv.end(), {"--", host, "git-upload-pack " + shell_word(path)});
-  Environment variables = environment(git_dir);
-  variables.push_back(version);
-  return UploadPackCommand{{std::move(argv), std::move(variables)}, false};
+  argv.insert(argv.end(), {"--", host, fmt::format("{} {}{}", program, shell_word(path), tail)});
+  return Command{std::move(argv), environment(git_dir)};
+}
+
+std::shared_ptr<const net::HttpIdentity> Access::identity_for(const std::string& url) const {
+  auto identity = credentials_->current();
+  const auto to = net::parse_http_url(url);
+  const auto source = net::parse_http_url(url_);
+  if (to.ok() && source.ok() && to->origin == source->origin) return identity;
+  net::HttpIdentity stranger;
+  stranger.ca_cert_path = identity->ca_cert_path;
+  return std::make_shared<const net::HttpIdentity>(std::move(stranger));
 }
 
 }  // namespace lazyvol::git

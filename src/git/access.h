@@ -48,6 +48,15 @@ class Access {
   };
   Result<UploadPackCommand> upload_pack(const std::filesystem::path& git_dir,
                                         const std::string& url);
+  /// `ssh HOST "PROGRAM PATH TAIL"`, with the host and path of `url`, which is git's for ssh.
+  Result<Command> ssh(const std::filesystem::path& git_dir, const std::string& url,
+                      std::string_view program, std::string_view tail);
+
+  /// What a request to the http(s) `url` may carry: all there is on the origin of SOURCE, elsewhere
+  /// nothing but whom to trust.
+  std::shared_ptr<const net::HttpIdentity> identity_for(const std::string& url) const;
+  /// Looks at the credentials file now.
+  void reload_credentials() { credentials_->reload(); }
 
  private:
   Access(Settings settings, std::shared_ptr<net::Credentials> credentials);

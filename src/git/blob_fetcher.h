@@ -17,7 +17,7 @@
 
 #include "base/locked.h"
 #include "git/blob_reader.h"
-#include "git/compile.h"
+#include "git/object_name.h"
 #include "git/repository.h"
 #include "lazyvol/error.h"
 
@@ -45,7 +45,7 @@ class BlobFetcher {
   /// As stop().
   ~BlobFetcher();
 
-  /// Calls `done` when the object (compile.h: object_name()) was fetched or could not be; it may
+  /// Calls `done` when the object (object_name.h) was fetched or could not be; it may
   /// have been here before. On the fetcher's thread, or inline when it is stopped.
   void want(std::string name, Done done);
   /// These go with the next batch that somebody waits for, as far as there is room.

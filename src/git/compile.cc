@@ -3,11 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <unordered_map>
 #include <utility>
 
 #include "git/object_id.h"
+#include "git/object_name.h"
 #include "git/old_entries.h"
 
 namespace lazyvol::git {
@@ -35,6 +35,7 @@ class Compiler {
       LAZYVOL_TRY_ASSIGN(old_, OldEntries::load(volume_, before_->document.head));
     }
     LAZYVOL_TRY(find_sizes());
+    LAZYVOL_TRY(find_pointers());
     match();
     LAZYVOL_TRY(write());
     return finish();
@@ -52,12 +53,24 @@ class Compiler {
   bool keeps() const { return before_.has_value() && !in_.anew; }
   const Snapshot::Node& node(Number number) const { return in_.snapshot.node(number); }
 
+  std::string blob_name(Number number) const {
+    return object_name(node(number).remote, in_.snapshot.id(number));
+  }
+
+  /// What a file's bytes are called.
   std::string key(Number number) const {
-    const auto& one = node(number);
-    return object_name(one.remote, in_.snapshot.id(number));
+    const auto found = lfs_.find(number);
+    return found == lfs_.end() ? blob_name(number)
+                               : lfs_object_name(node(number).remote, found->second);
+  }
+
+  bool is_empty(Number number) const {
+    const auto found = lfs_.find(number);
+    return found == lfs_.end() ? is_empty_blob(in_.snapshot.id(number)) : found->second.size == 0;
   }
 
   Status find_sizes() {
+    sizes_.insert(in_.here.begin(), in_.here.end());
     for (const OldEntries::Old& one : old_.all()) {
       if (one.type == NodeType::file && one.size != catalog::kUnknownSize && !one.key.empty()) {
         sizes_.emplace(one.key, one.size);
@@ -67,7 +80,7 @@ class Compiler {
     for (Number number = 1; number < in_.snapshot.size(); ++number) {
       const auto type = node(number).type;
       if (type != RowType::file && type != RowType::program) continue;
-      if (is_empty_blob(in_.snapshot.id(number)) || sizes_.contains(key(number))) continue;
+      if (is_empty(number) || sizes_.contains(blob_name(number))) continue;
       wanted[node(number).remote].emplace_back(in_.snapshot.id(number));
     }
     for (auto& [remote, ids] : wanted) {
@@ -76,6 +89,26 @@ class Compiler {
       LAZYVOL_TRY_ASSIGN(const Sizes found, in_.sizes(remote, ids));
       for (const auto& [id, size] : found) sizes_.emplace(object_name(remote, id), size);
     }
+    return {};
+  }
+
+  Status find_pointers() {
+    std::vector<std::string> names;
+    for (const Number number : in_.lfs_files) {
+      std::string name = blob_name(number);
+      const auto size = sizes_.find(name);
+      const bool fits = size == sizes_.end() || size->second < kLfsPointerBytes;
+      if (fits && !is_empty(number)) names.push_back(std::move(name));
+    }
+    if (names.empty()) return {};
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    LAZYVOL_TRY_ASSIGN(const LfsPointers pointers, in_.pointers(names));
+    for (const Number number : in_.lfs_files) {
+      const auto found = pointers.find(blob_name(number));
+      if (found != pointers.end()) lfs_.emplace(number, found->second);
+    }
+    out_.lfs_files = lfs_.size();
     return {};
   }
 
@@ -132,9 +165,8 @@ class Compiler {
       case RowType::program:
         break;
     }
-    const bool empty = is_empty_blob(in_.snapshot.id(number));
     return old.type == NodeType::file && old.mode == mode(node(number).type) &&
-           old.key == (empty ? std::string() : key(number));
+           old.key == (is_empty(number) ? std::string() : key(number));
   }
 
   static std::uint32_t mode(RowType type) {
@@ -154,7 +186,7 @@ class Compiler {
 
   /// Empty: none that a link can have.
   std::string target(Number number) const {
-    const auto found = in_.targets.find(key(number));
+    const auto found = in_.targets.find(blob_name(number));
     if (found == in_.targets.end() || found->second.size() > kMaxPath) return {};
     return found->second.find('\0') == std::string::npos ? found->second : std::string();
   }
@@ -178,13 +210,17 @@ class Compiler {
       entry.type = NodeType::symlink;
       entry.symlink_target = target(number);
       entry.size = entry.symlink_target.size();
-    } else if (!is_empty_blob(in_.snapshot.id(number))) {
-      std::string name = key(number);
-      const auto size = sizes_.find(name);
-      entry.size = size == sizes_.end() ? catalog::kUnknownSize : size->second;
-      entry.content = catalog::ObjectContent{std::move(name)};
+    } else if (!is_empty(number)) {
+      entry.size = size_of(number);
+      entry.content = catalog::ObjectContent{key(number)};
     }
     return entry;
+  }
+
+  std::uint64_t size_of(Number number) const {
+    if (const auto found = lfs_.find(number); found != lfs_.end()) return found->second.size;
+    const auto size = sizes_.find(blob_name(number));
+    return size == sizes_.end() ? catalog::kUnknownSize : size->second;
   }
 
   void count(const catalog::Entry& entry) {
@@ -287,32 +323,14 @@ class Compiler {
   OldEntries old_;
   std::vector<Made> made_;
   std::vector<Number> order_;  ///< directories, by id once match() is done
-  std::unordered_map<std::string, std::uint64_t> sizes_;
+  std::unordered_map<std::string, std::uint64_t> sizes_;  ///< of blobs
+  std::unordered_map<Number, LfsPointer> lfs_;            ///< of files that are shown through it
   std::vector<catalog::EntryEdit> edits_;
   NodeId next_id_ = kRootNode + 1;
   Compiled out_;
 };
 
 }  // namespace
-
-std::string object_name(std::uint16_t remote, std::string_view id) {
-  return remote == 0 ? std::string(id) : std::to_string(remote) + "-" + std::string(id);
-}
-
-std::optional<ObjectPlace> parse_object_name(std::string_view name) {
-  ObjectPlace place;
-  if (const auto dash = name.find('-'); dash != std::string_view::npos) {
-    const char* end = name.data() + dash;
-    const auto [rest, error] = std::from_chars(name.data(), end, place.remote);
-    if (error != std::errc() || rest != end || place.remote == 0 || name.front() == '0') {
-      return std::nullopt;
-    }
-    name.remove_prefix(dash + 1);
-  }
-  if (!is_object_id(name)) return std::nullopt;
-  place.id = name;
-  return place;
-}
 
 Result<Compiled> compile(const CompileInput& input, const std::optional<StoredHead>& before,
                          LocalVolume& volume) {

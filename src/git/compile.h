@@ -16,6 +16,7 @@
 
 #include "catalog/catalog_build.h"
 #include "catalog/head.h"
+#include "git/lfs_pointer.h"
 #include "git/local_volume.h"
 #include "git/object_info.h"
 #include "git/snapshot.h"
@@ -23,15 +24,8 @@
 
 namespace lazyvol::git {
 
-/// The name by which the catalog calls a blob: its id, and before it, for a repository other than
-/// SOURCE, the number of the remote: "2-<id>". Pure.
-std::string object_name(std::uint16_t remote, std::string_view id);
-struct ObjectPlace {
-  std::uint16_t remote = 0;
-  std::string id;
-};
-/// The way back. nullopt for anything else. Pure.
-std::optional<ObjectPlace> parse_object_name(std::string_view name);
+/// Pointers by the names of the objects that hold them.
+using LfsPointers = std::map<std::string, LfsPointer, std::less<>>;
 
 struct CompileInput {
   const Snapshot& snapshot;
@@ -45,11 +39,19 @@ struct CompileInput {
   /// Asked once, for the objects whose size the catalog before does not tell. Those that it does
   /// not know either get catalog::kUnknownSize.
   std::function<Result<Sizes>(std::uint16_t remote, const std::vector<std::string>& ids)> sizes;
+
+  /// Files that may be LFS pointers; for none the rest is not needed.
+  std::vector<Snapshot::Number> lfs_files{};
+  /// Sizes of blobs that need not be asked for, by object name.
+  Sizes here{};
+  /// Asked once, for the objects of lfs_files that are small enough or of unknown size.
+  std::function<Result<LfsPointers>(const std::vector<std::string>& names)> pointers{};
 };
 
 struct Compiled {
   catalog::Head head;  ///< not yet committed
   std::uint64_t entries = 0, changed = 0, unknown_sizes = 0;
+  std::uint64_t lfs_files = 0;
   std::uint64_t left_out = 0;  ///< links without a target that can be shown
 };
 

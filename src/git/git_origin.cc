@@ -12,8 +12,10 @@
 #include "git/blob_reader.h"
 #include "git/compile.h"
 #include "git/files.h"
+#include "git/lfs_objects.h"
 #include "git/memory_read.h"
 #include "git/mirror.h"
+#include "git/object_name.h"
 #include "git/patient_call.h"
 #include "source/dir_read.h"
 #include "source/dir_source.h"
@@ -71,6 +73,7 @@ class GitOriginImpl final : public GitOrigin {
     std::shared_ptr<Source> packs;
     std::shared_ptr<const source::DirRoot> scratch;
     std::string name;
+    std::optional<LfsActions::Settings> lfs;  ///< when LFS objects are shown
     std::chrono::milliseconds io_timeout{0};
   };
   GitOriginImpl(Parts parts, std::string display, source::SourceEnvironment environment)
@@ -81,12 +84,17 @@ class GitOriginImpl final : public GitOrigin {
         lane_(std::make_shared<source::Lane>(read_, kReaders)),
         head_("lv-git-head", 1) {
     head_progress_.lock()->at = steady_clock::now();
+    if (parts_.lfs) {
+      lfs_ = std::make_unique<LfsObjects>(*parts_.lfs, environment_, read_, lane_);
+      tell_endpoints();
+    }
   }
 
   ~GitOriginImpl() override {
     stop_.request_stop();
     parts_.fetcher->stop();
     parts_.reader->stop();
+    if (lfs_) lfs_->stop();
     head_.stop();
     read_.stop();
   }
@@ -121,6 +129,7 @@ class GitOriginImpl final : public GitOrigin {
 
   void ask_head(bool may_be_known, const RequestContext& ctx, HeadCall::Done done);
   void look();
+  void tell_endpoints();
   steady_clock::time_point head_progress() const;
   void locate(std::string name, bool with_bytes, bool may_fetch,
               const std::shared_ptr<BlobCall>& call);
@@ -139,6 +148,7 @@ class GitOriginImpl final : public GitOrigin {
   base::Locked<HeadProgress> head_progress_;
   base::Workers read_;
   const std::shared_ptr<source::Lane> lane_;  // all of read_
+  std::unique_ptr<LfsObjects> lfs_;
   base::Workers head_;
 };
 
@@ -179,6 +189,7 @@ void GitOriginImpl::look() {
   head_progress_.lock()->busy = true;
   auto updated = parts_.mirror->update(*parts_.fetcher, *parts_.reader, patience);
   head_progress_.lock()->busy = false;
+  if (lfs_ && updated.ok()) tell_endpoints();
   auto state = head_state_.lock();
   Result<std::shared_ptr<const ShownCommit>> answer =
       updated.ok() ? Result<std::shared_ptr<const ShownCommit>>(
@@ -189,6 +200,12 @@ void GitOriginImpl::look() {
   waiting.swap(state->waiting);
   state.unlock();
   for (const auto& call : waiting) call->answer(answer);
+}
+
+void GitOriginImpl::tell_endpoints() {
+  for (auto& [remote, endpoint] : parts_.mirror->lfs_endpoints()) {
+    lfs_->actions().set_endpoint(remote, endpoint);
+  }
 }
 
 std::shared_ptr<GitOriginImpl::BlobCall> GitOriginImpl::blob_call(const RequestContext& ctx,
@@ -248,6 +265,13 @@ void GitOriginImpl::stat(std::string path, RequestContext ctx, StatDone done) {
     return done(Error{Code::not_found, "a git repository has no " + path});
   }
   std::string name = path.substr(kObjects.size());
+  if (const auto place = parse_lfs_object_name(name); place && lfs_) {
+    RemoteEntry entry;
+    entry.name = name;
+    entry.size = place->object.size;
+    entry.validator = std::move(name);
+    return done(std::move(entry));
+  }
   const auto call = blob_call(ctx, [name, done = std::move(done)](const Result<Located>& located) {
     if (!located.ok()) return done(located.error());
     RemoteEntry entry;
@@ -293,6 +317,9 @@ void GitOriginImpl::read_object(ReadRequest request, std::string name,
   if (!request.validator.empty() && request.validator != name) {
     return sink->on_done(Error{Code::stale, "an object has one version"});
   }
+  if (const auto place = parse_lfs_object_name(name); place && lfs_) {
+    return lfs_->read(name, *place, std::move(request), std::move(sink), ctx, transfer);
+  }
   const auto call =
       blob_call(ctx, [this, request, name, sink, ctx, transfer](Result<Located> located) {
         if (!located.ok()) return sink->on_done(located.error());
@@ -310,10 +337,18 @@ void GitOriginImpl::read_object(ReadRequest request, std::string name,
 
 void GitOriginImpl::expect(std::vector<std::string> paths) {
   std::vector<std::string> names;
+  std::vector<LfsPlace> places;
   for (const std::string& path : paths) {
-    if (path.starts_with(kObjects)) names.push_back(path.substr(kObjects.size()));
+    if (!path.starts_with(kObjects)) continue;
+    std::string name = path.substr(kObjects.size());
+    if (auto place = parse_lfs_object_name(name)) {
+      places.push_back(*std::move(place));
+    } else {
+      names.push_back(std::move(name));
+    }
   }
   parts_.fetcher->expect(std::move(names));
+  if (lfs_) lfs_->actions().expect(std::move(places));
 }
 
 }  // namespace
@@ -326,6 +361,7 @@ std::string GitOrigin::mirror_name(const model::SourceUrl& url,
   for (const std::string& one : {options.ref, options.credentials, options.ca_cert, submodules}) {
     all.append(1, '\0').append(one);
   }
+  if (options.lfs) all.append(1, '\0').append("lfs");
   return catalog::sha256(all).hex().substr(0, kDigits);
 }
 
@@ -339,9 +375,9 @@ Result<std::shared_ptr<GitOrigin>> GitOrigin::open(const model::SourceUrl& url,
   GitOriginImpl::Parts parts;
   LAZYVOL_TRY_ASSIGN(parts.access, Access::open({url, options.credentials, options.ca_cert,
                                                  options.io_timeout, own / "access.conf"}));
-  LAZYVOL_TRY_ASSIGN(
-      parts.mirror,
-      Mirror::open({own, options.ref, options.submodules, options.io_timeout}, parts.access));
+  LAZYVOL_TRY_ASSIGN(parts.mirror, Mirror::open({own, options.ref, options.submodules, options.lfs,
+                                                 options.io_timeout},
+                                                parts.access));
   LAZYVOL_TRY_ASSIGN(auto blobs, parts.mirror->open_blobs());
   LAZYVOL_TRY_ASSIGN(parts.reader, BlobReader::open({parts.mirror->cat_file(), own / "scratch"}));
   BlobFetcherSettings fetching;
@@ -351,8 +387,12 @@ Result<std::shared_ptr<GitOrigin>> GitOrigin::open(const model::SourceUrl& url,
       parts.packs, source::make_dir_source(parts.mirror->volume_directory().string(), environment));
   LAZYVOL_TRY_ASSIGN(parts.scratch, source::DirRoot::open((own / "scratch").string()));
   parts.io_timeout = options.io_timeout;
+  if (options.lfs) {
+    parts.lfs = LfsActions::Settings{parts.access, own / "local.git", options.io_timeout};
+  }
   parts.name = url.canonical() + " ref=" + options.ref +
-               (options.submodules ? " submodules " : " ") + parts.mirror->signer().text();
+               (options.submodules ? " submodules " : " ") + (options.lfs ? "lfs " : "") +
+               parts.mirror->signer().text();
   return std::shared_ptr<GitOrigin>(
       std::make_shared<GitOriginImpl>(std::move(parts), url.canonical(), environment));
 }

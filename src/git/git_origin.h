@@ -18,7 +18,8 @@
 namespace lazyvol::git {
 
 /// Owns the threads "lv-git-head-0" (looks for commits and compiles them), "lv-git-blob" (fetches
-/// blobs) and "lv-git-read-i" (reads them). Thread-safe.
+/// blobs), "lv-git-read-i" (reads them) and, for LFS, "lv-git-lfs" (asks where objects are).
+/// Thread-safe.
 class GitOrigin : public Source {
  public:
   /// `directory`: where mirrors live (CACHE/git); this one has its own below it, named by what is

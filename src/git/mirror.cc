@@ -2,13 +2,13 @@
 
 #include <fmt/core.h>
 
-#include <condition_variable>
 #include <sstream>
 #include <system_error>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "git/fetch_all.h"
 #include "git/files.h"
 #include "git/git_error.h"
 #include "git/object_id.h"
@@ -25,27 +25,6 @@ constexpr std::size_t kMaxState = 4096;
 // Commits that were shown before leave their trees behind: when so many packs have gathered, the
 // present one is fetched into a new repository.
 constexpr std::size_t kMaxTreePacks = 60;
-
-/// Waits until all are here, or could not be had.
-class Countdown {
- public:
-  explicit Countdown(std::size_t count) : left_(count) {}
-  void done(const Status& status) {
-    auto left = left_.lock();
-    if (!status.ok() && !error_) error_ = status.error();
-    if (--*left == 0) wake_.notify_all();
-  }
-  Status wait() {
-    auto left = left_.lock();
-    wake_.wait(left.native(), [&] { return *left == 0; });
-    return error_ ? Status(*error_) : Status();
-  }
-
- private:
-  base::Locked<std::size_t> left_;
-  std::optional<Error> error_;  // guarded by left_
-  std::condition_variable wake_;
-};
 
 }  // namespace
 
@@ -72,6 +51,7 @@ Result<std::unique_ptr<Mirror>> Mirror::open(Settings settings, std::shared_ptr<
     LAZYVOL_TRY(make_local_repository(dir / "local.git", mirror->object_format_));
   }
   LAZYVOL_TRY(mirror->open_remotes());
+  LAZYVOL_TRY(mirror->open_lfs_urls());
   LAZYVOL_TRY_ASSIGN(mirror->volume_, LocalVolume::open(dir / "volume"));
   return mirror;
 }
@@ -94,10 +74,14 @@ Status Mirror::open_repository() {
   return {};
 }
 
-Command Mirror::cat_file() const {
+Command Mirror::reading(const std::vector<std::string>& words) const {
   const fs::path& dir = settings_.directory;
   return local_command(dir / "local.git", dir / "blobs.git/objects", dir / "repo.git/objects",
-                       {"cat-file", "--batch-command"});
+                       words);
+}
+
+Command Mirror::cat_file() const {
+  return reading({"cat-file", "--batch-command"});
 }
 
 Result<std::unique_ptr<Repository>> Mirror::open_blobs() const {
@@ -131,9 +115,10 @@ Result<ShownCommit> Mirror::update(BlobFetcher& fetcher, BlobReader& reader,
 
   LAZYVOL_TRY_ASSIGN(Commit commit, fetch(tip.name, patience));
   if (!state || state->commit != commit.id) {
-    LAZYVOL_TRY_ASSIGN(const Snapshot snapshot,
-                       snapshot_of(commit, tip.name, {fetcher, reader, patience}));
-    LAZYVOL_TRY_ASSIGN(head, make_head(commit, snapshot, fetcher, reader, patience));
+    std::vector<TreeRange> trees;
+    const Helpers helpers{fetcher, reader, patience, trees};
+    LAZYVOL_TRY_ASSIGN(const Snapshot snapshot, snapshot_of(commit, tip.name, helpers));
+    LAZYVOL_TRY_ASSIGN(head, make_head(commit, snapshot, helpers));
   }
   LAZYVOL_TRY(write_state({tip.id, commit.id, head->document.digest.hex()}));
   return ShownCommit{*std::move(head), commit.id};
@@ -205,7 +190,9 @@ Status Mirror::add_tree(Snapshot& snapshot, const Tree& tree, const Helpers& hel
     }
     return {};
   });
+  const auto begin = static_cast<Snapshot::Number>(snapshot.size());
   LAZYVOL_TRY(list(tree.commit, rows, helpers.patience));
+  helpers.trees.push_back({tree.base, begin, static_cast<Snapshot::Number>(snapshot.size())});
   if (!settings_.submodules || gitmodules.empty() || links.empty() ||
       tree.depth == kMaxSubmoduleDepth) {
     return {};
@@ -218,10 +205,7 @@ Status Mirror::add_tree(Snapshot& snapshot, const Tree& tree, const Helpers& hel
 Status Mirror::add_submodules(Snapshot& snapshot, const Tree& tree, const std::string& gitmodules,
                               const std::vector<std::pair<std::string, Snapshot::Number>>& links,
                               const Helpers& helpers) {
-  const auto countdown = std::make_shared<Countdown>(1);
-  helpers.fetcher.want(object_name(tree.remote, gitmodules),
-                       [countdown](const Status& status) { countdown->done(status); });
-  LAZYVOL_TRY(countdown->wait());
+  LAZYVOL_TRY(fetch_all(helpers.fetcher, {object_name(tree.remote, gitmodules)}));
   LAZYVOL_TRY_ASSIGN(const std::string text, helpers.reader.read(gitmodules, kMaxGitmodules));
   const Command command =
       local_command(settings_.directory / "local.git", repository_->objects(), {},
@@ -289,6 +273,49 @@ Result<std::uint16_t> Mirror::remote_of(const std::string& url, BlobFetcher& fet
   return remote;
 }
 
+Status Mirror::open_lfs_urls() {
+  constexpr std::size_t kMost = 1 << 20;
+  const auto text = read_file(settings_.directory / "lfs", kMost);
+  if (!text.ok()) return text.error().code == Code::not_found ? Status() : Status(text.error());
+  std::istringstream words(*text);
+  std::uint16_t remote = 0;
+  for (std::string url; words >> remote >> url;) lfs_urls_[remote] = url;
+  return {};
+}
+
+/// Durable before a catalog names objects that are to be had there.
+Status Mirror::keep_lfs_urls(const std::map<std::uint16_t, std::string>& urls) {
+  std::map<std::uint16_t, std::string> kept;
+  for (const auto& [remote, url] : urls) {
+    if (is_allowed_lfs_url(remotes_[remote], url)) {
+      kept.emplace(remote, url);
+    } else {
+      base::log_warn(
+          "{}: lfs.url of .lfsconfig leads to another host or kind of server and is "
+          "not followed",
+          remotes_[remote]);
+    }
+  }
+  if (kept == lfs_urls_) return {};
+  std::string text;
+  for (const auto& [remote, url] : kept) text += fmt::format("{} {}\n", remote, url);
+  LAZYVOL_TRY(replace_file(settings_.directory / "lfs", text, 0600));
+  lfs_urls_ = std::move(kept);
+  return {};
+}
+
+std::map<std::uint16_t, LfsEndpoint> Mirror::lfs_endpoints() const {
+  std::map<std::uint16_t, LfsEndpoint> out;
+  for (std::size_t i = 0; i < remotes_.size(); ++i) {
+    const auto remote = static_cast<std::uint16_t>(i);
+    const auto configured = lfs_urls_.find(remote);
+    auto endpoint =
+        lfs_endpoint(remotes_[i], configured == lfs_urls_.end() ? "" : configured->second);
+    if (endpoint.ok()) out.emplace(remote, *std::move(endpoint));
+  }
+  return out;
+}
+
 Result<std::map<std::string, std::string>> Mirror::targets(const Snapshot& snapshot,
                                                            BlobFetcher& fetcher,
                                                            BlobReader& reader) {
@@ -296,12 +323,9 @@ Result<std::map<std::string, std::string>> Mirror::targets(const Snapshot& snaps
   for (const Snapshot::Number number : snapshot.symlinks()) {
     targets.emplace(object_name(snapshot.node(number).remote, snapshot.id(number)), "");
   }
-  const auto countdown = std::make_shared<Countdown>(targets.size() + 1);
-  for (const auto& [name, target] : targets) {
-    fetcher.want(name, [countdown](const Status& status) { countdown->done(status); });
-  }
-  countdown->done({});
-  LAZYVOL_TRY(countdown->wait());
+  std::vector<std::string> names;
+  for (const auto& [name, target] : targets) names.push_back(name);
+  LAZYVOL_TRY(fetch_all(fetcher, names));
   for (auto& [name, target] : targets) {
     auto bytes = reader.read(parse_object_name(name)->id, kMaxPath);
     if (bytes.ok()) {
@@ -337,9 +361,8 @@ Sizes Mirror::sizes(std::uint16_t remote, const std::vector<std::string>& ids, B
 }
 
 Result<StoredHead> Mirror::make_head(const Commit& commit, const Snapshot& snapshot,
-                                     BlobFetcher& fetcher, BlobReader& reader,
-                                     const Patience& patience) {
-  LAZYVOL_TRY_ASSIGN(const auto links, targets(snapshot, fetcher, reader));
+                                     const Helpers& helpers) {
+  LAZYVOL_TRY_ASSIGN(const auto links, targets(snapshot, helpers.fetcher, helpers.reader));
   CompileInput input{.snapshot = snapshot,
                      .commit = commit.id,
                      .commit_ns = commit.date_s * 1'000'000'000,
@@ -347,8 +370,18 @@ Result<StoredHead> Mirror::make_head(const Commit& commit, const Snapshot& snaps
                      .anew = false,
                      .targets = links,
                      .sizes = [&](std::uint16_t remote, const std::vector<std::string>& ids) {
-                       return Result<Sizes>(sizes(remote, ids, reader, patience));
+                       return Result<Sizes>(sizes(remote, ids, helpers.reader, helpers.patience));
                      }};
+  LfsScan scan(snapshot, helpers.trees,
+               {helpers.fetcher, helpers.reader, helpers.patience, settings_.directory / "index",
+                [this](const std::vector<std::string>& words) { return reading(words); }});
+  if (settings_.lfs) {
+    LAZYVOL_TRY(scan.run());
+    LAZYVOL_TRY(keep_lfs_urls(scan.urls()));
+    LAZYVOL_TRY_ASSIGN(input.here, scan.sizes_here());
+    input.lfs_files = scan.files();
+    input.pointers = [&](const std::vector<std::string>& names) { return scan.pointers(names); };
+  }
   const std::optional<StoredHead> before = volume_->head();
   auto compiled = compile(input, before, *volume_);
   if (!compiled.ok() && before) {
@@ -361,8 +394,9 @@ Result<StoredHead> Mirror::make_head(const Commit& commit, const Snapshot& snaps
   }
   if (!compiled.ok()) return compiled.error();
   LAZYVOL_TRY_ASSIGN(StoredHead head, volume_->commit(compiled->head));
-  base::log_info("{}: commit {}: {} entries, {} changed, {} of unknown size", access_->url(),
-                 commit.id, compiled->entries, compiled->changed, compiled->unknown_sizes);
+  base::log_info("{}: commit {}: {} entries, {} changed, {} of unknown size, {} in LFS",
+                 access_->url(), commit.id, compiled->entries, compiled->changed,
+                 compiled->unknown_sizes, compiled->lfs_files);
   const std::uint64_t left_out = snapshot.left_out() + compiled->left_out;
   if (left_out > 0) {
     base::log_warn("{}: {} names of commit {} cannot be shown and are left out", access_->url(),

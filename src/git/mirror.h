@@ -5,6 +5,7 @@
 //   state       which commit the head shows   key.pem     signs the head
 //   remotes     URLs of submodules, one a line: the first is remote 1. Object names hold the
 //   number.
+//   lfs         lfs.url by remote's number, as .lfsconfig has it
 #pragma once
 
 #include <atomic>
@@ -20,6 +21,8 @@
 #include "git/blob_fetcher.h"
 #include "git/blob_reader.h"
 #include "git/compile.h"
+#include "git/lfs_endpoint.h"
+#include "git/lfs_scan.h"
 #include "git/local_volume.h"
 #include "git/repository.h"
 #include "git/snapshot.h"
@@ -40,6 +43,7 @@ class Mirror {
     std::filesystem::path directory;  ///< made when it is missing, 0700
     std::string ref;
     bool submodules = false;  ///< else they are empty directories
+    bool lfs = false;         ///< LFS pointers are shown as what they stand for
     std::chrono::milliseconds io_timeout{10'000};
   };
   /// Prepares the directory; reaches no network unless it is new and the server has to be asked for
@@ -52,6 +56,9 @@ class Mirror {
   /// For what blobs are read with and fetched into.
   Command cat_file() const;
   Result<std::unique_ptr<Repository>> open_blobs() const;
+
+  /// Where the LFS objects of each remote are, as of the last update().
+  std::map<std::uint16_t, LfsEndpoint> lfs_endpoints() const;
 
   /// Asks the server for the ref, fetches and compiles its commit if it is another than the one
   /// shown. Symbolic links are fetched by `fetcher` and read by `reader`. Errors: Repository's,
@@ -74,6 +81,7 @@ class Mirror {
     BlobFetcher& fetcher;
     BlobReader& reader;
     const Patience& patience;
+    std::vector<TreeRange>& trees;  ///< of all that was added to the snapshot
   };
   Result<Snapshot> snapshot_of(const Commit& commit, const std::string& ref,
                                const Helpers& helpers);
@@ -84,19 +92,24 @@ class Mirror {
                         const Helpers& helpers);
   Result<std::uint16_t> remote_of(const std::string& url, BlobFetcher& fetcher);
   Status open_remotes();
+  Status open_lfs_urls();
+  Status keep_lfs_urls(const std::map<std::uint16_t, std::string>& urls);
+  /// A command that reads all objects that are here.
+  Command reading(const std::vector<std::string>& words) const;
   Result<std::map<std::string, std::string>> targets(const Snapshot& snapshot, BlobFetcher& fetcher,
                                                      BlobReader& reader);
   Sizes sizes(std::uint16_t remote, const std::vector<std::string>& ids, BlobReader& reader,
               const Patience& patience);
-  Result<StoredHead> make_head(const Commit& commit, const Snapshot& snapshot, BlobFetcher& fetcher,
-                               BlobReader& reader, const Patience& patience);
+  Result<StoredHead> make_head(const Commit& commit, const Snapshot& snapshot,
+                               const Helpers& helpers);
 
   const Settings settings_;
   const std::shared_ptr<Access> access_;
   std::string object_format_ = "sha1";
   std::unique_ptr<Repository> repository_;
   std::unique_ptr<LocalVolume> volume_;
-  std::vector<std::string> remotes_;  ///< URLs; the first is SOURCE
+  std::vector<std::string> remotes_;               ///< URLs; the first is SOURCE
+  std::map<std::uint16_t, std::string> lfs_urls_;  ///< by number of the remote
   bool told_no_sizes_ = false;
 };
 

@@ -328,6 +328,8 @@ const std::vector<Option>& table() {
                      set_ref(o.ref, text)),
       LAZYVOL_OPTION("submodules", "yes|no", "show what the git repository's submodules hold",
                      submodules, set(o.submodules, text)),
+      LAZYVOL_OPTION("lfs", "yes|no", "show the files that git LFS keeps, not their pointers", lfs,
+                     set(o.lfs, text)),
       LAZYVOL_OPTION("subdir", "PATH", "mount only this directory of the volume", subdir,
                      set_subdir(o.subdir, text)),
       LAZYVOL_OPTION("uid", "ID", "owner of everything", uid, set_owner(o.uid, text)),

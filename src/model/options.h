@@ -41,6 +41,7 @@ struct MountOptions {
   bool no_sign_request = false;          ///< s3: anonymous
   std::string ref;                       ///< git: a branch, tag or commit; empty: the remote's HEAD
   bool submodules = false;               ///< git: show what they hold; else empty directories
+  bool lfs = false;                      ///< git: show what LFS pointers stand for
   std::string subdir;                    ///< mount only this directory of the volume
   std::optional<std::uint32_t> uid, gid, file_mode, dir_mode;
   bool allow_other = false;

@@ -75,7 +75,7 @@ Status CurlTransfer::prepare() {
     if (!is_token(name) || !is_field_value(value)) {
       return fail(Code::invalid_argument, "malformed request header");
     }
-    if (is_secret(name) && !may_see_credentials()) continue;
+    if ((request.headers_are_secret || is_secret(name)) && !may_see_credentials()) continue;
     if (!add_header(name, value)) return Error{Code::out_of_memory, "out of memory"};
   }
   if (!request.accept_encoding && !add_header("Accept-Encoding", "identity")) {

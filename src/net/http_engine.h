@@ -72,6 +72,9 @@ struct HttpRequest {
   std::shared_ptr<const Payload> payload;  ///< instead of `body`
   /// When false, a redirect is a response like any other: a signature holds for one host.
   bool follow_redirects = true;
+  /// All of `headers` are secrets: after a redirect to another origin they stay behind. Of others
+  /// only those that are known to be secrets do (Authorization, Cookie, …).
+  bool headers_are_secret = false;
   bool bypass_proxy = false;                     ///< for services of this machine
   std::shared_ptr<const HttpIdentity> identity;  ///< may be null
   RequestContext context;

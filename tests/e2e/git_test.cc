@@ -7,15 +7,18 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "daemon/control_client.h"
 #include "e2e/world.h"
 #include "support/git_server.h"
+#include "support/lfs_store.h"
 #include "support/temp_dir.h"
 
 namespace lazyvol::e2e {
@@ -185,9 +188,80 @@ TEST_F(GitMount, WhatMakesNoSenseIsRefusedInOneLine) {
     expect_one_line(ran.err);
     EXPECT_NE(ran.err.find(word), std::string::npos) << ran.err;
   }
-  const Ran ran = world_.mount(world_.origin.string(), "ref=main");
-  EXPECT_NE(ran.status, 0);
-  EXPECT_NE(ran.err.find("git repository"), std::string::npos) << ran.err;
+  for (const char* option : {"ref=main", "lfs=yes"}) {
+    const Ran ran = world_.mount(world_.origin.string(), option);
+    EXPECT_NE(ran.status, 0);
+    EXPECT_NE(ran.err.find("git repository"), std::string::npos) << ran.err;
+  }
+}
+
+/// Its *.bin are in git-lfs; git-lfs itself makes the pointers.
+class GitLfsMount : public GitMount {
+ protected:
+  GitLfsMount() {
+    testing::GitHttpOptions options;
+    options.lfs = store_.directory();
+    lfs_server_.emplace(repository_.root(), options);
+    repository_.put(".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n");
+    repository_.git({"config", "filter.lfs.clean", "git-lfs clean -- %f"});
+    repository_.git({"config", "filter.lfs.required", "true"});
+    repository_.git({"config", "core.hooksPath", "/dev/null"});  // git-lfs adds one for pushing
+  }
+  std::string lfs_url() const { return "git+" + lfs_server_->url(); }
+  /// Commits, and takes the objects to where the server has them.
+  void commit() {
+    repository_.commit();
+    for (const auto& one :
+         fs::recursive_directory_iterator(repository_.work() / ".git/lfs/objects")) {
+      if (one.is_regular_file()) store_.add(read_file(one.path()));
+    }
+  }
+
+  testing::LfsStore store_;
+  std::optional<testing::GitHttpServer> lfs_server_;
+};
+
+TEST_F(GitLfsMount, TreeEqualsACloneWithGitLfs) {
+  const std::string big = noise((9 << 20) + 11, 1);
+  repository_.put("big.bin", big);
+  for (int i = 0; i < 20; ++i) {
+    repository_.put("many/" + std::to_string(i) + ".bin",
+                    noise(static_cast<std::size_t>(i) * 997, i));
+  }
+  repository_.put("tool.bin", "#!/bin/sh\necho hello\n", true);
+  repository_.put("plain", "plain");
+  commit();
+  world_.must_mount(lfs_url(), "lfs=yes");
+  const testing::TempDir temp;
+  const fs::path clone = temp.path() / "clone";
+  ::umask(022);
+  const auto made =
+      testing::run({"git", "-c", "filter.lfs.smudge=git-lfs smudge -- %f", "-c",
+                    "filter.lfs.required=true", "clone", "-q", lfs_server_->url(), clone.string()});
+  ASSERT_EQ(made.status, 0) << made.output;
+  ASSERT_EQ(fs::file_size(clone / "big.bin"), big.size());
+  EXPECT_EQ(fs::file_size(world_.mountpoint / "big.bin"), big.size());
+  EXPECT_EQ(facts_of(world_.mountpoint), facts_of(clone));
+}
+
+TEST_F(GitLfsMount, FollowsCommitsAndOutlivesAMissingObject) {
+  repository_.put("a.bin", "old bytes");
+  repository_.put("gone.bin", "gone bytes");
+  commit();
+  fs::remove(store_.directory() / "objects" / testing::LfsStore::oid("gone bytes"));
+  world_.must_mount(lfs_url(), "lfs=yes");
+  EXPECT_EQ(read_file(world_.mountpoint / "a.bin"), "old bytes");
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(read_errno(world_.mountpoint / "gone.bin"), EIO);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(5)) << "at once";
+  EXPECT_EQ(fs::file_size(world_.mountpoint / "gone.bin"), 10U);
+  repository_.put("a.bin", "new and longer");
+  commit();
+  refresh();
+  EXPECT_EQ(read_file(world_.mountpoint / "a.bin"), "new and longer");
+  ASSERT_EQ(world_.umount().status, 0);
+  world_.must_mount(lfs_url());
+  EXPECT_EQ(read_file(world_.mountpoint / "a.bin"), testing::LfsStore::pointer("new and longer"));
 }
 
 TEST(GitMountAccess, AWrongPasswordIsOneLine) {

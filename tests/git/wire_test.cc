@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "git/cat_file.h"
-#include "git/compile.h"
 #include "git/object_info.h"
+#include "git/object_name.h"
 #include "git/pkt_line.h"
 #include "git/repository.h"
 

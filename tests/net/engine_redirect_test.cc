@@ -137,6 +137,11 @@ TEST_F(EngineRedirectTest, CredentialsStayWithTheirOrigin) {
   EXPECT_THAT(seen, Not(HasSubstr("custom")));
   EXPECT_THAT(seen, Not(HasSubstr("c=1")));
   EXPECT_THAT(seen, HasSubstr("If-Match: \"v\"")) << "what is no secret goes along";
+  request.headers = {{"X-Key", "custom"}};
+  request.headers_are_secret = true;
+  (void)fetch(engine_, request, &status_);
+  EXPECT_THAT(first_seen, HasSubstr("X-Key: custom"));
+  EXPECT_THAT(seen, Not(HasSubstr("custom")));
 }
 
 TEST_F(EngineRedirectTest, CredentialsReturnWithTheOrigin) {

@@ -97,7 +97,21 @@ GitHttpServer::GitHttpServer(const fs::path& root, GitHttpOptions options)
   nginx.password = options.password;
   nginx.bearer_token = options.bearer_token;
   nginx.tls = options.tls;
-  nginx.extra_server = fmt::format(
+  if (!options.lfs.empty()) {
+    // $host has no port.
+    nginx.extra_server = fmt::format(
+        "location /objects/ {{ alias {0}/objects/; }}\n"
+        "location ~ ^/(git/repo\\.git/info/lfs|own)/objects/batch$ {{\n"
+        "fastcgi_param SCRIPT_FILENAME " LAZYVOL_TEST_SUPPORT
+        "/lfs_batch.py;\n"
+        "fastcgi_param REQUEST_METHOD $request_method; fastcgi_param CONTENT_TYPE $content_type;\n"
+        "fastcgi_param CONTENT_LENGTH $content_length; fastcgi_param HTTP_ACCEPT $http_accept;\n"
+        "fastcgi_param HTTP_AUTHORIZATION $http_authorization; fastcgi_param LFS_DIRECTORY {0};\n"
+        "fastcgi_param LFS_OWN $scheme://$host:$server_port/objects/;\n"
+        "fastcgi_pass unix:{1}; }}\n",
+        options.lfs.string(), socket.string());
+  }
+  nginx.extra_server += fmt::format(
       "location ~ ^/git(/.*)$ {{ client_max_body_size 1m;\n"
       "fastcgi_param SCRIPT_FILENAME /usr/lib/git-core/git-http-backend;\n"
       "fastcgi_param REQUEST_METHOD $request_method; fastcgi_param QUERY_STRING $query_string;\n"

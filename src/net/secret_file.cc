@@ -31,8 +31,7 @@ Status check(const struct stat& st, const std::string& path) {
   };
   if (!S_ISREG(st.st_mode)) return refuse(Code::invalid_argument, "not a regular file");
   if (st.st_uid != ::geteuid() && st.st_uid != 0) {
-    return refuse(Code::access_denied,
-                  "a file of secrets must belong to the user who reads it, or to root");
+    return refuse(Code::access_denied, "a file of secrets must not belong to another user");
   }
   if ((st.st_mode & 077) != 0) {
     return refuse(

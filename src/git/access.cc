@@ -117,14 +117,14 @@ bool is_scp(const std::string& url) {
   return url.find("://") == std::string::npos;
 }
 
+}  // namespace
+
 Result<model::SourceUrl> parse_git_url(const std::string& url) {
   const auto colon = url.find(':');
   return model::parse_source_url(is_scp(url) ? "git+ssh://" + url.substr(0, colon) + "/" +
                                                    url.substr(colon + 1)
                                              : "git+" + url);
 }
-
-}  // namespace
 
 std::string shell_word(std::string_view text) {
   std::string out = "'";

@@ -74,6 +74,9 @@ class Access {
   base::Locked<Written> written_;
 };
 
+/// A URL as git takes it, also user@host:path. Errors: parse_source_url's.
+Result<model::SourceUrl> parse_git_url(const std::string& url);
+
 /// `text` as one word of a shell.
 std::string shell_word(std::string_view text);
 

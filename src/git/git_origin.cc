@@ -101,9 +101,11 @@ class GitOriginImpl final : public GitOrigin {
 
   std::string volume_name() const override { return parts_.name; }
   SourceTraits traits() const override {
-    return {.scheme = "git",
-            .display = display_,
-            .capabilities = {"revisions", "modes", "symbolic links", "batches"}};
+    SourceTraits traits{.scheme = "git",
+                        .display = display_,
+                        .capabilities = {"revisions", "modes", "symbolic links", "batches"}};
+    if (lfs_) traits.capabilities.emplace_back("LFS");
+    return traits;
   }
 
   void list(std::string, std::string, RequestContext, ListDone done) override {

@@ -2,19 +2,12 @@
 
 #include <utility>
 
+#include "git/access.h"
 #include "model/source_url.h"
 #include "net/http_url.h"
 
 namespace lazyvol::git {
 namespace {
-
-/// As submodules and SOURCE have them: a URL, or user@host:path.
-Result<model::SourceUrl> parse_git_url(const std::string& url) {
-  if (url.find("://") != std::string::npos) return model::parse_source_url("git+" + url);
-  const auto colon = url.find(':');
-  if (colon == std::string::npos) return Error{Code::invalid_argument, "not a URL of git"};
-  return model::parse_source_url("git+ssh://" + url.substr(0, colon) + "/" + url.substr(colon + 1));
-}
 
 /// Without a port: the API may have one of its own.
 std::string host_of(std::string authority) {

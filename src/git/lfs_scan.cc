@@ -109,7 +109,9 @@ Status LfsScan::check(const TreeRange& tree, const std::vector<Number>& attribut
     rows += "100644 " + std::string(snapshot_.id(number)) + "\t" +
             snapshot_.path(number).substr(base) + '\0';
   }
+  // Also what a process that was killed left.
   ::unlink(tools_.index.c_str());
+  ::unlink((tools_.index.string() + ".lock").c_str());
   LAZYVOL_TRY_ASSIGN(
       const Finished made,
       git::run(with_index({"update-index", "-z", "--index-info"}), rows, tools_.patience, 0));

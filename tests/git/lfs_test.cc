@@ -208,32 +208,26 @@ TEST_P(LfsWays, PartsAreRead) {
   EXPECT_EQ(code_of(source::read(*origin, path, "other", 0, 1).status), Code::stale);
 }
 
-TEST_P(LfsWays, SubmodulesHaveTheirOwn) {
-  if (GetParam()) GTEST_SKIP() << "one server has one store";
-  LfsWorld inner(false);
-  inner.put("in.bin", "of the submodule");
-  const std::string commit = inner.repository.commit();
-  world_.put("out.bin", "outside");
-  world_.repository.put(".gitmodules", "[submodule \"i\"]\n\tpath = i\n\turl = " +
-                                           inner.repository.bare().string() + "\n");
-  world_.repository.git({"update-index", "--add", "--cacheinfo", "160000," + commit + ",i"});
-  fs::create_directories(world_.repository.work() / "i");
-  world_.repository.commit();
-  model::MountOptions options;
-  options.submodules = true;
-  auto origin = world_.open(options);
-  const auto tree = must_show(*origin, world_.rig);
-  EXPECT_EQ(bytes_of(*origin, tree.entries.at("i/in.bin")), "of the submodule");
-  EXPECT_EQ(bytes_of(*origin, tree.entries.at("out.bin")), "outside");
-  origin.reset();
-  origin = world_.open(options);
-  EXPECT_EQ(bytes_of(*origin, tree.entries.at("i/in.bin")), "of the submodule");
-}
-
 class LfsHttp : public ::testing::Test {
  protected:
   LfsWorld world_{true};
 };
+
+TEST_F(LfsHttp, LeftoversOfAKilledProcessAreRemoved) {
+  world_.put("a.bin", "bytes");
+  world_.repository.commit();
+  auto origin = world_.open();
+  (void)must_show(*origin, world_.rig);
+  origin.reset();
+  for (const auto& mirror : fs::directory_iterator(world_.temp.path() / "git")) {
+    testing::write_file(mirror.path() / "index", "half");
+    testing::write_file(mirror.path() / "index.lock", "");
+  }
+  world_.put("a.bin", "other bytes");
+  world_.repository.commit();
+  origin = world_.open();
+  EXPECT_EQ(must_show(*origin, world_.rig).entries.at("a.bin").size, 11U);
+}
 
 TEST_F(LfsHttp, HostilePointersAreFilesLikeOthers) {
   const std::string version = "version https://git-lfs.github.com/spec/v1\n";
@@ -468,6 +462,27 @@ TEST_F(LfsHttp, LfsconfigLeadsToNoOtherHost) {
   const auto origin = world_.open();
   const auto tree = must_show(*origin, world_.rig);
   EXPECT_EQ(bytes_of(*origin, tree.entries.at("a.bin")), "bytes");
+}
+
+TEST(LfsSubmodules, HaveTheirOwn) {
+  LfsWorld world(false), inner(false);
+  inner.put("in.bin", "of the submodule");
+  const std::string commit = inner.repository.commit();
+  world.put("out.bin", "outside");
+  world.repository.put(".gitmodules", "[submodule \"i\"]\n\tpath = i\n\turl = " +
+                                          inner.repository.bare().string() + "\n");
+  world.repository.git({"update-index", "--add", "--cacheinfo", "160000," + commit + ",i"});
+  fs::create_directories(world.repository.work() / "i");
+  world.repository.commit();
+  model::MountOptions options;
+  options.submodules = true;
+  auto origin = world.open(options);
+  const auto tree = must_show(*origin, world.rig);
+  EXPECT_EQ(bytes_of(*origin, tree.entries.at("i/in.bin")), "of the submodule");
+  EXPECT_EQ(bytes_of(*origin, tree.entries.at("out.bin")), "outside");
+  origin.reset();
+  origin = world.open(options);
+  EXPECT_EQ(bytes_of(*origin, tree.entries.at("i/in.bin")), "of the submodule");
 }
 
 /// A server that wants a password, and options that have it.

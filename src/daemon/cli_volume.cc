@@ -36,7 +36,7 @@ void OriginOptions::add_to(CLI::App& app) {
 
 Result<model::MountOptions> OriginOptions::parse(const std::string& url) const {
   model::MountOptions parsed;
-  if (!texts.empty() && (url.find("://") == std::string::npos || url.starts_with("file://"))) {
+  if (!texts.empty() && publish::volume_directory(url).ok()) {
     return Error{Code::invalid_argument, "-o is for a URL; " + url + " is a directory"};
   }
   if (url.starts_with("s3://")) parsed.io_timeout = std::chrono::seconds(60);

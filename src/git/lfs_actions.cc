@@ -34,12 +34,8 @@ steady_clock::time_point end_of(const LfsAction& action, steady_clock::time_poin
 }
 
 Error explain(const net::HttpHead& head, std::string_view page, const std::string& url) {
-  std::optional<std::chrono::milliseconds> wait;
-  if (const auto* field = head.headers.find("retry-after")) {
-    wait = net::parse_retry_after(*field, wall_s());
-  }
   const std::string message = lfs_message(page);
-  Error error = net::http_status_error(head.status, "LFS API, POST " + net::redact_url(url), wait);
+  Error error = net::http_status_error(head, "LFS API, POST " + net::redact_url(url));
   if (!message.empty()) error.message += ": " + message;
   if (!is_transient(error.code) && error.code != Code::access_denied) {
     return hopeless(std::move(error.message));

@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "base/clock.h"
 #include "net/redact.h"
 #include "net/retry.h"
 #include "source/http_version.h"
@@ -40,13 +39,7 @@ std::string LfsRead::what() const {
 }
 
 Result<ReadStart> LfsRead::check(const net::HttpHead& head) const {
-  if (head.status >= 400) {
-    std::optional<std::chrono::milliseconds> wait;
-    if (const auto* field = head.headers.find("retry-after")) {
-      wait = net::parse_retry_after(*field, base::system_clock().wall_ns() / 1'000'000'000);
-    }
-    return net::http_status_error(head.status, what(), wait);
-  }
+  if (head.status >= 400) return net::http_status_error(head, what());
   if (!source::is_identity(head.headers, "")) {
     return Error{Code::io_error, what() + ": the server sends the object in an encoding"};
   }

@@ -131,11 +131,7 @@ class BodyFetch final : public HttpSink, public std::enable_shared_from_this<Bod
           Error{Code::io_error, fmt::format("{}: unexpected HTTP status {}", what(), http_status)});
     }
     if (options_.explain) return retry_or_finish(options_.explain(body_.head, body_.bytes));
-    std::optional<milliseconds> retry_after;
-    if (const std::string* value = body_.head.headers.find("retry-after")) {
-      retry_after = parse_retry_after(*value, base::system_clock().wall_ns() / 1'000'000'000);
-    }
-    retry_or_finish(http_status_error(http_status, what(), retry_after));
+    retry_or_finish(http_status_error(body_.head, what()));
   }
 
   void refresh() {

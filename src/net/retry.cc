@@ -8,6 +8,9 @@
 #include <ctime>
 #include <string>
 
+#include "base/clock.h"
+#include "net/http_engine.h"
+
 namespace lazyvol::net {
 
 using std::chrono::milliseconds;
@@ -117,6 +120,14 @@ Error http_status_error(int status, std::string_view what,
               fmt::format("{}: HTTP {}{}", what, status, reason_of_status(status))};
   if (error.code == Code::throttled) error.retry_after = retry_after;
   return error;
+}
+
+Error http_status_error(const HttpHead& head, std::string_view what) {
+  std::optional<milliseconds> wait;
+  if (const auto* field = head.headers.find("retry-after")) {
+    wait = parse_retry_after(*field, base::system_clock().wall_ns() / 1'000'000'000);
+  }
+  return http_status_error(head.status, what, wait);
 }
 
 }  // namespace lazyvol::net

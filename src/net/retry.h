@@ -10,6 +10,8 @@
 
 namespace lazyvol::net {
 
+struct HttpHead;
+
 struct RetryPolicy {
   std::uint32_t max_retries = 10;
   std::chrono::milliseconds first_delay{100};
@@ -38,5 +40,7 @@ std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view valu
 /// io_error, other 4xx invalid_argument. `what` names the thing ("GET https://…").
 Error http_status_error(int status, std::string_view what,
                         std::optional<std::chrono::milliseconds> retry_after);
+/// The same for an answer's head, with its Retry-After by this machine's clock.
+Error http_status_error(const HttpHead& head, std::string_view what);
 
 }  // namespace lazyvol::net

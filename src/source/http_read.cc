@@ -106,13 +106,7 @@ class HttpRead : public net::HttpSink, public std::enable_shared_from_this<HttpR
   }
 
   Result<ReadStart> check(const net::HttpHead& head) {
-    if (head.status >= 400) {
-      std::optional<std::chrono::milliseconds> wait;
-      if (const auto* field = head.headers.find("retry-after")) {
-        wait = net::parse_retry_after(*field, local_now_s());
-      }
-      return net::http_status_error(head.status, what(), wait);
-    }
+    if (head.status >= 400) return net::http_status_error(head, what());
     if (head.status != 200 && head.status != 206) {
       return failed(Code::io_error, fmt::format("unexpected status {}", head.status));
     }

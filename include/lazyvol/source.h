@@ -64,6 +64,9 @@ class ReadSink {
   virtual Flow on_data(std::span<const std::byte> data) = 0;
   /// Success means that every byte promised by ReadStart was delivered.
   virtual void on_done(Status status) = 0;
+  /// The source is getting on, though there is nothing to deliver yet (a whole object comes before
+  /// its first byte can be given): deadlines count from here. From any thread, beside the others.
+  virtual void on_progress() {}
 };
 
 /// A read under way. Thread-safe; may outlive the read (calls are then without effect).

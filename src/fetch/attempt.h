@@ -29,8 +29,9 @@ class Attempt final : public ReadSink, public std::enable_shared_from_this<Attem
   Flow on_start(const ReadStart& start) override;
   Flow on_data(std::span<const std::byte> data) override;
   void on_done(Status status) override;
+  void on_progress() override { touch(base::system_clock().now()); }
 
-  /// When the last byte came (or the attempt began). Thread-safe.
+  /// When the last byte or sign of progress came (or the attempt began). Thread-safe.
   base::Monotonic last_byte() const {
     return base::Monotonic(base::Monotonic::duration(last_byte_.load(std::memory_order_relaxed)));
   }

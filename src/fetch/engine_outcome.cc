@@ -213,7 +213,9 @@ void Engine::watch(State& state, base::Monotonic now, Effects& fx) {
   const Error timed_out{Code::timed_out,
                         "no progress for " + std::to_string(options_.io_timeout.count()) + " ms"};
   std::vector<std::shared_ptr<Request>> late, idle;
+  base::Monotonic any(base::Monotonic::duration(last_progress_.load()));
   for (const auto& attempt : state.active) {
+    any = std::max(any, attempt->last_byte());
     if (attempt->detached || now - attempt->last_byte() <= patience) continue;
     if (attempt->awaits_reader) {
       idle.push_back(attempt->request);  // no reader came back to it
@@ -225,7 +227,6 @@ void Engine::watch(State& state, base::Monotonic now, Effects& fx) {
   for (const auto& request : late) detach_attempt(request, fx);
 
   // In the queue nobody is late while others advance.
-  const base::Monotonic any(base::Monotonic::duration(last_progress_.load()));
   for (const auto& request : state.queue.ready()) {
     if (now - std::max(request->created, any) > patience) late.push_back(request);
   }

@@ -111,6 +111,8 @@ Result<std::uint64_t> BlobReader::write_scratch(const std::string& id, const std
         if (wrote < 0) return errno_error(errno, "write " + path);
         piece.remove_prefix(static_cast<std::size_t>(wrote));
       }
+      progress_.store(std::chrono::steady_clock::now().time_since_epoch().count(),
+                      std::memory_order_relaxed);
       return {};
     }));
     return sum;

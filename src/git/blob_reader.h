@@ -1,6 +1,8 @@
 // The blobs that are on this machine: their sizes and bytes.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <list>
@@ -39,6 +41,11 @@ class BlobReader {
   /// no_space, ….
   Status inflate(const std::string& id);
 
+  /// When inflate() last wrote something. Before that, the epoch.
+  std::chrono::steady_clock::time_point progress() const {
+    return std::chrono::steady_clock::time_point(
+        std::chrono::steady_clock::duration(progress_.load(std::memory_order_relaxed)));
+  }
   /// Packs were taken away: what has them open is ended.
   void forget_packs();
   /// Ends calls that are under way with cancelled.
@@ -64,6 +71,7 @@ class BlobReader {
 
   const Settings settings_;
   std::stop_source stop_;
+  std::atomic<std::chrono::steady_clock::rep> progress_{0};
   base::Locked<Idle> idle_;
   base::Locked<Scratch> scratch_;
 };

@@ -1,5 +1,6 @@
 #include "git/git_origin.h"
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 #include <variant>
@@ -136,7 +137,8 @@ class GitOriginImpl final : public GitOrigin {
   void locate(std::string name, bool with_bytes, bool may_fetch,
               const std::shared_ptr<BlobCall>& call);
   Result<Located> read_blob(const std::string& id, std::uint64_t size, bool with_bytes);
-  std::shared_ptr<BlobCall> blob_call(const RequestContext& ctx, BlobCall::Done done);
+  std::shared_ptr<BlobCall> blob_call(const RequestContext& ctx, BlobCall::Done done,
+                                      std::function<void()> on_progress = {});
   void read_head(ReadRequest request, std::shared_ptr<ReadSink> sink, const RequestContext& ctx);
   void read_object(ReadRequest request, std::string name, std::shared_ptr<ReadSink> sink,
                    const RequestContext& ctx,
@@ -210,10 +212,12 @@ void GitOriginImpl::tell_endpoints() {
   }
 }
 
-std::shared_ptr<GitOriginImpl::BlobCall> GitOriginImpl::blob_call(const RequestContext& ctx,
-                                                                  BlobCall::Done done) {
+std::shared_ptr<GitOriginImpl::BlobCall> GitOriginImpl::blob_call(
+    const RequestContext& ctx, BlobCall::Done done, std::function<void()> on_progress) {
   return BlobCall::make(
-      environment_.timer, ctx, [this] { return parts_.fetcher->progress(); }, std::move(done));
+      environment_.timer, ctx,
+      [this] { return std::max(parts_.fetcher->progress(), parts_.reader->progress()); },
+      std::move(done), std::move(on_progress));
 }
 
 /// Looks for the blob here; when it is missing it is fetched and looked for again.
@@ -322,8 +326,9 @@ void GitOriginImpl::read_object(ReadRequest request, std::string name,
   if (const auto place = parse_lfs_object_name(name); place && lfs_) {
     return lfs_->read(name, *place, std::move(request), std::move(sink), ctx, transfer);
   }
-  const auto call =
-      blob_call(ctx, [this, request, name, sink, ctx, transfer](Result<Located> located) {
+  const auto call = blob_call(
+      ctx,
+      [this, request, name, sink, ctx, transfer](Result<Located> located) {
         if (!located.ok()) return sink->on_done(located.error());
         if (located->size <= kMaxInMemory) {
           return transfer->set(
@@ -333,6 +338,9 @@ void GitOriginImpl::read_object(ReadRequest request, std::string name,
         transfer->set(source::DirRead::start(parts_.scratch, file,
                                              std::make_shared<ObjectSink>(sink, name), ctx,
                                              environment_.timer, lane_));
+      },
+      [weak = std::weak_ptr<ReadSink>(sink)] {
+        if (const auto alive = weak.lock()) alive->on_progress();
       });
   locate(std::move(name), true, true, call);
 }

@@ -26,11 +26,14 @@ class PatientCall : public std::enable_shared_from_this<PatientCall<T>> {
   using Progress = std::function<TimePoint()>;
 
   /// `done` is called once: inline from answer(), or with cancelled or timed_out on the thread that
-  /// requests the stop, or the timer's. `progress` is asked while the call is alive.
+  /// requests the stop, or the timer's. `progress` is asked while the call is alive. `on_progress`
+  /// (may be empty) is told when there was some, at least once in each ctx.no_progress; it may
+  /// still be called while `done` is.
   static std::shared_ptr<PatientCall> make(base::TimerQueue& timer, const RequestContext& ctx,
-                                           Progress progress, Done done) {
+                                           Progress progress, Done done,
+                                           std::function<void()> on_progress = {}) {
     auto call = std::shared_ptr<PatientCall>(
-        new PatientCall(timer, ctx, std::move(progress), std::move(done)));
+        new PatientCall(timer, ctx, std::move(progress), std::move(done), std::move(on_progress)));
     call->watch(ctx.no_progress);
     const std::weak_ptr<PatientCall> weak = call;
     call->on_stop_.emplace(ctx.stop, std::function<void()>([weak] {
@@ -49,11 +52,13 @@ class PatientCall : public std::enable_shared_from_this<PatientCall<T>> {
   bool answered() const { return answered_.load(); }
 
  private:
-  PatientCall(base::TimerQueue& timer, const RequestContext& ctx, Progress progress, Done done)
+  PatientCall(base::TimerQueue& timer, const RequestContext& ctx, Progress progress, Done done,
+              std::function<void()> on_progress)
       : timer_(timer),
         no_progress_(ctx.no_progress),
         begun_(std::chrono::steady_clock::now()),
         progress_(std::move(progress)),
+        on_progress_(std::move(on_progress)),
         done_(std::move(done)) {}
 
   void watch(std::chrono::milliseconds delay) {
@@ -65,7 +70,10 @@ class PatientCall : public std::enable_shared_from_this<PatientCall<T>> {
     if (answered()) return;
     const auto since = std::chrono::ceil<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - std::max(begun_, progress_()));
-    if (since < no_progress_) return watch(no_progress_ - since);
+    if (since < no_progress_) {
+      if (on_progress_) on_progress_();
+      return watch(no_progress_ - since);
+    }
     answer(Error{Code::timed_out, "no answer within the deadline"});
   }
 
@@ -73,6 +81,7 @@ class PatientCall : public std::enable_shared_from_this<PatientCall<T>> {
   const std::chrono::milliseconds no_progress_;
   const TimePoint begun_;
   const Progress progress_;
+  const std::function<void()> on_progress_;
   Done done_;  // touched by whoever set answered_
   std::atomic<bool> answered_{false};
   std::atomic<base::TimerQueue::Id> timer_id_{0};

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/child.h"
 
@@ -24,6 +25,7 @@ constexpr std::size_t kMaxErrors = 8192;
 constexpr std::size_t kPiece = 64 * 1024;
 // A stop token cannot wake poll(2).
 constexpr int kLookMs = 50;
+constexpr std::chrono::milliseconds kSilentLook(250);
 
 struct Pipe {
   Fd read, write;
@@ -118,7 +120,16 @@ void Process::progressed() {
   if (patience_.on_progress) patience_.on_progress();
 }
 
-Status Process::check_patience() const {
+void Process::look_at_silent_work() {
+  const auto now = std::chrono::steady_clock::now();
+  if (!patience_.silent_work || now - looked_ < kSilentLook) return;
+  looked_ = now;
+  const std::uint64_t work = patience_.silent_work();
+  if (std::exchange(silent_work_, work) != work) progressed();
+}
+
+Status Process::check_patience() {
+  look_at_silent_work();
   if (patience_.stop.stop_requested()) return Error{Code::cancelled, "cancelled"};
   if (std::chrono::steady_clock::now() - progress_ > patience_.no_progress) {
     return Error{Code::timed_out, "git made no progress within the deadline"};

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -28,10 +29,13 @@ struct Command {
 
 /// When to give a child up.
 struct Patience {
-  std::chrono::milliseconds no_progress{10'000};  ///< without a byte in any direction
+  std::chrono::milliseconds no_progress{10'000};  ///< without a sign of life
   std::stop_token stop{};
   /// Told of each byte that comes or goes, also of what is said about progress; may be empty.
   std::function<void()> on_progress{};
+  /// A number that changes while the child works without a word, as the size of a file that it
+  /// writes; looked at a few times a second. May be empty.
+  std::function<std::uint64_t()> silent_work{};
 };
 
 /// A running program with pipes to its input, output and errors. It leads a process group of its
@@ -67,12 +71,14 @@ class Process {
   void push_input();
   void take_errors();
   void progressed();
-  Status check_patience() const;
+  void look_at_silent_work();
+  Status check_patience();
 
   pid_t pid_;
   source::Fd input_, output_, errors_fd_;
   Patience patience_;
-  std::chrono::steady_clock::time_point progress_;
+  std::chrono::steady_clock::time_point progress_, looked_;
+  std::uint64_t silent_work_ = 0;
   std::string unsent_, received_, errors_;
   std::size_t received_at_ = 0;
   bool ending_ = false;

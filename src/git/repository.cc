@@ -41,6 +41,20 @@ void remove_leftovers(const fs::path& directory) {
   for (const fs::path& path : leftovers) fs::remove_all(path, failure);
 }
 
+// git says how many objects came, and of a single long one nothing until it is whole.
+std::uint64_t bytes_being_written(const fs::path& directory) {
+  std::uint64_t sum = 0;
+  std::error_code failure;
+  for (fs::directory_iterator at(directory, failure), end; !failure && at != end;
+       at.increment(failure)) {
+    if (!at->path().filename().string().starts_with("tmp_")) continue;
+    std::error_code gone;
+    const auto bytes = fs::file_size(at->path(), gone);
+    if (!gone) sum += bytes;
+  }
+  return sum;
+}
+
 std::string config_word(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
@@ -137,8 +151,9 @@ Status Repository::set_remote(std::uint16_t number, const std::string& url) {
 }
 
 Result<Finished> Repository::git(const std::vector<std::string>& arguments, std::string_view input,
-                                 const Patience& patience, std::string_view what) {
+                                 Patience patience, std::string_view what) {
   LAZYVOL_TRY_ASSIGN(const Command command, access_->command(directory_, arguments));
+  patience.silent_work = [packs = objects() / "pack"] { return bytes_being_written(packs); };
   LAZYVOL_TRY_ASSIGN(Finished finished, run(command, input, patience, kMaxAnswer));
   if (finished.status != 0) return git_error(what, finished.errors);
   return finished;

@@ -81,7 +81,7 @@ class Repository {
   Repository(std::filesystem::path directory, std::shared_ptr<Access> access);
   Status write_config() const;
   Result<Finished> git(const std::vector<std::string>& arguments, std::string_view input,
-                       const Patience& patience, std::string_view what);
+                       Patience patience, std::string_view what);
   void tell_unfiltered(const std::string& errors);
 
   const std::filesystem::path directory_;

@@ -159,6 +159,28 @@ TEST(Deadline, HoldsForThoseWhoWaitBehindAStuckRequest) {
   for (auto& answer : answers) EXPECT_EQ(answer->code(), Code::timed_out);
 }
 
+TEST(Deadline, ASourceThatIsAtWorkIsWaitedForAndSoAreThoseBehindIt) {
+  FetchOptions options = ManualRig::defaults();
+  options.io_timeout = milliseconds(400);
+  options.max_requests = 1;
+  ManualRig rig(options);
+  const std::string bytes = pattern(4 * kBlock);
+  auto content = rig.open("a", bytes);
+  auto first = rig.read(content, 0, 1);
+  auto behind = rig.read(content, 2 * kBlock, 1);
+  auto request = rig.source->next();
+  for (int i = 0; i < 20; ++i) {
+    std::this_thread::sleep_for(milliseconds(50));
+    request->progress();
+  }
+  EXPECT_FALSE(first->answered());
+  EXPECT_FALSE(behind->answered());
+  request->serve();
+  EXPECT_EQ(first->bytes(), bytes.substr(0, 1));
+  rig.source->next()->serve();
+  EXPECT_EQ(behind->bytes(), bytes.substr(2 * kBlock, 1));
+}
+
 TEST(Deadline, RetriesEndWithIt) {
   FetchOptions options = ManualRig::defaults();
   options.io_timeout = milliseconds(300);

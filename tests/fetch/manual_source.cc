@@ -48,6 +48,11 @@ void ManualSource::Read::done(Status status) {
   if (auto sink = std::exchange(sink_, nullptr)) sink->on_done(std::move(status));
 }
 
+void ManualSource::Read::progress() {
+  const std::lock_guard lock(mutex_);
+  if (sink_) sink_->on_progress();
+}
+
 bool ManualSource::Read::ended() const {
   const std::lock_guard lock(mutex_);
   return sink_ == nullptr;

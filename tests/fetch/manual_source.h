@@ -31,6 +31,8 @@ class ManualSource final : public Source {
     /// start(), all bytes, done().
     void serve();
     void done(Status status = {});
+    /// Says that it is getting on.
+    void progress();
     bool stopped() const { return context.stop.stop_requested(); }
     bool ended() const;
     /// Waits until resume() was called `count` times in all.

@@ -339,6 +339,21 @@ TEST_F(GitHttp, AnOutageIsUnreachableAndHeals) {
   EXPECT_EQ(bytes_of(*origin, tree->entries.at("a")), "bytes");
 }
 
+// git tells of no progress within a single object.
+TEST(GitHttpSlow, ALongBlobTakesLongerThanADeadline) {
+  OriginWorld world(Way::http_slow);
+  const std::string big = noise(5 * OriginWorld::kSlow, 5);
+  world.repository.put("big", big);
+  world.repository.commit();
+  model::MountOptions options;
+  options.io_timeout = std::chrono::milliseconds(2500);
+  const auto origin = world.open(options);
+  ASSERT_TRUE(origin);
+  const auto tree = show(*origin, world.timer());
+  ASSERT_TRUE(tree.ok()) << tree.error().message;
+  EXPECT_TRUE(bytes_of(*origin, tree->entries.at("big")) == big);
+}
+
 TEST_F(GitHttp, NothingElseIsThere) {
   world_.repository.put("a", "bytes");
   world_.repository.commit();

@@ -84,9 +84,10 @@ OriginWorld::OriginWorld(Way way) : way_(way) {
   if (way == Way::http || way == Way::http_unfiltered) {
     http_ = std::make_unique<GitHttpServer>(repository.root());
   }
-  if (way == Way::http_version0) {
+  if (way == Way::http_version0 || way == Way::http_slow) {
     testing::GitHttpOptions options;
-    options.version2 = false;
+    options.version2 = way == Way::http_slow;
+    options.bytes_per_second = way == Way::http_slow ? kSlow : 0;
     http_ = std::make_unique<GitHttpServer>(repository.root(), options);
   }
   if (way == Way::http_unfiltered) repository.allow_filter(false);

@@ -38,7 +38,8 @@ std::string bytes_of(Source& origin, const catalog::Entry& entry);
 /// A repository, one way to it, and room for mirrors.
 class OriginWorld {
  public:
-  enum class Way { http, http_version0, http_unfiltered, ssh, file };
+  enum class Way { http, http_version0, http_unfiltered, ssh, file, http_slow };
+  static constexpr std::uint64_t kSlow = 4 << 20;  ///< bytes per second
   explicit OriginWorld(Way way);
 
   /// Opens it. Fails the test when that fails.

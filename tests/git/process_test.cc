@@ -4,8 +4,12 @@
 #include <stdlib.h>
 
 #include <chrono>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <thread>
+
+#include "support/temp_dir.h"
 
 namespace lazyvol::git {
 namespace {
@@ -50,6 +54,24 @@ TEST(Process, ThatMakesProgressIsWaitedFor) {
   const auto done = run({{"sh", "-c", "for i in 1 2 3 4 5 6; do sleep 0.3; echo . >&2; done"}}, "",
                         patience, kMost);
   EXPECT_TRUE(done.ok());
+}
+
+TEST(Process, ThatWorksWithoutAWordIsWaitedForToo) {
+  const testing::TempDir temp;
+  const auto file = temp.path() / "written";
+  Patience patience;
+  patience.no_progress = milliseconds(1000);
+  patience.silent_work = [&] {
+    std::error_code none;
+    const auto size = std::filesystem::file_size(file, none);
+    return none ? 0 : size;
+  };
+  const std::string script =
+      "for i in 1 2 3 4 5 6; do sleep 0.3; echo . >>'" + file.string() + "'; done";
+  EXPECT_TRUE(run({{"sh", "-c", script}}, "", patience, kMost).ok());
+  const auto idle = run({{"sleep", "60"}}, "", patience, kMost);
+  ASSERT_FALSE(idle.ok());
+  EXPECT_EQ(idle.error().code, Code::timed_out);
 }
 
 TEST(Process, IsCancelled) {

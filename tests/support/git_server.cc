@@ -112,14 +112,14 @@ GitHttpServer::GitHttpServer(const fs::path& root, GitHttpOptions options)
         options.lfs.string(), socket.string());
   }
   nginx.extra_server += fmt::format(
-      "location ~ ^/git(/.*)$ {{ client_max_body_size 1m;\n"
+      "location ~ ^/git(/.*)$ {{ client_max_body_size 1m; limit_rate {};\n"
       "fastcgi_param SCRIPT_FILENAME /usr/lib/git-core/git-http-backend;\n"
       "fastcgi_param REQUEST_METHOD $request_method; fastcgi_param QUERY_STRING $query_string;\n"
       "fastcgi_param CONTENT_TYPE $content_type; fastcgi_param CONTENT_LENGTH $content_length;\n"
       "fastcgi_param HTTP_CONTENT_ENCODING $http_content_encoding;\n"
       "fastcgi_param GIT_PROJECT_ROOT {}; fastcgi_param GIT_HTTP_EXPORT_ALL 1;\n"
       "fastcgi_param PATH_INFO $1; {}\nfastcgi_pass unix:{}; }}\n",
-      root.string(),
+      options.bytes_per_second, root.string(),
       options.version2 ? "fastcgi_param GIT_PROTOCOL $http_git_protocol;"
                        : "fastcgi_param HTTP_GIT_PROTOCOL \"\";",
       socket.string());

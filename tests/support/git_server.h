@@ -44,6 +44,7 @@ struct GitHttpOptions {
   std::string user{}, password{};  ///< basic auth when set
   std::string bearer_token{};      ///< 401 without it, when set
   bool tls = false;
+  std::uint64_t bytes_per_second = 0;  ///< of each answer; 0: as fast as can be
   std::filesystem::path lfs{};  ///< LfsStore::directory(): the API is at …/repo.git/info/lfs
 };
 

@@ -1,34 +1,61 @@
 #include "volume/published_objects.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "catalog/key.h"
 #include "fetch/published_fetcher.h"
 
 namespace lazyvol::volume {
 namespace {
 
-/// The objects of a directory from a name on, as far as the catalog is at hand.
+/// The objects from an entry on, as far as the catalog is at hand.
 struct Neighbours {
   std::vector<std::string> paths;
-  std::string last;  ///< name that was looked at
+  std::string last;  ///< key of what was looked at last
 };
 
-Neighbours neighbours_of(const Revision& revision, const catalog::Entry& first) {
+struct Limits {
+  std::size_t files;
+  bool one_directory;
+};
+
+Neighbours neighbours_of(const Revision& revision, const catalog::Entry& first, Limits limits) {
+  constexpr std::size_t kEntries = 1 << 14;  // of links or long files only, say
   Neighbours found;
   std::uint64_t bytes = 0;
-  revision.visit_at_hand(first.directory, first.name, [&](const catalog::Entry& entry) {
-    if (entry.directory != first.directory) return false;
-    found.last = entry.name;
+  std::size_t entries = 0;
+  const auto add = [&](const catalog::Entry& entry) {
     const auto* object = std::get_if<catalog::ObjectContent>(&entry.content);
-    if (object == nullptr) return true;
-    const std::uint64_t size = entry.size == catalog::kUnknownSize ? 0 : entry.size;
-    if (size > PublishedObjects::kLongest && !found.paths.empty()) return true;
+    if (object == nullptr) return;
+    const std::uint64_t size =
+        entry.size == catalog::kUnknownSize ? PublishedObjects::kUnknown : entry.size;
+    if (size > PublishedObjects::kLongest && !found.paths.empty()) return;
     found.paths.push_back(fetch::object_path(*object));
     bytes += size;
-    return found.paths.size() < PublishedObjects::kNeighbours &&
-           bytes < PublishedObjects::kNeighbourBytes;
+  };
+  revision.visit_at_hand(first.directory, first.name, [&](const catalog::Entry& entry) {
+    if (limits.one_directory && entry.directory != first.directory) return false;
+    add(entry);
+    found.last = catalog::name_key(entry.directory, entry.name);
+    return found.paths.size() < limits.files && bytes < PublishedObjects::kNeighbourBytes &&
+           ++entries < kEntries;
   });
   return found;
+}
+
+/// Whether at most kReach entries lie between the two.
+bool is_soon_after(const Revision& revision, const std::string& last, const std::string& key) {
+  const auto place = catalog::parse_name_key(last);
+  if (!place.ok()) return false;
+  std::size_t passed = 0;
+  bool reached = false;
+  revision.visit_at_hand(place->directory, catalog::key_after(place->name),
+                         [&](const catalog::Entry& entry) {
+                           reached = catalog::name_key(entry.directory, entry.name) >= key;
+                           return !reached && ++passed < PublishedObjects::kReach;
+                         });
+  return reached;
 }
 
 }  // namespace
@@ -74,20 +101,29 @@ void PublishedObjects::about_to_read(const Revision& revision, const catalog::En
   announce(revision, entry);
 }
 
-void PublishedObjects::announce(const Revision& revision, const catalog::Entry& entry) {
-  {
-    const auto windows = windows_.lock();
-    for (const Window& window : *windows) {
-      if (window.switches == revision.switches() && window.directory == entry.directory &&
-          window.first <= entry.name && entry.name <= window.last) {
-        return;
-      }
-    }
+std::optional<PublishedObjects::Window> PublishedObjects::window_near(
+    std::uint64_t switches, const std::string& key) const {
+  std::optional<Window> near;
+  const auto windows = windows_.lock();
+  for (const Window& window : *windows) {
+    if (window.switches != switches || key < window.first) continue;
+    if (!near || window.last > near->last) near = window;
   }
-  Neighbours neighbours = neighbours_of(revision, entry);
+  return near;
+}
+
+void PublishedObjects::announce(const Revision& revision, const catalog::Entry& entry) {
+  std::string key = catalog::name_key(entry.directory, entry.name);
+  const auto near = window_near(revision.switches(), key);
+  if (near && key <= near->last) return;
+  const bool goes_on = near && is_soon_after(revision, near->last, key);
+  const Limits limits = goes_on ? Limits{std::min(2 * near->files, kMostNeighbours), false}
+                                : Limits{kNeighbours, true};
+  Neighbours neighbours = neighbours_of(revision, entry, limits);
   {
     const auto windows = windows_.lock();
-    windows->push_front({revision.switches(), entry.directory, entry.name, neighbours.last});
+    windows->push_front(
+        {revision.switches(), std::move(key), std::move(neighbours.last), neighbours.paths.size()});
     if (windows->size() > kMaxWindows) windows->pop_back();
   }
   source_->expect(std::move(neighbours.paths));

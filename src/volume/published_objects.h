@@ -25,10 +25,14 @@ namespace lazyvol::volume {
 /// Thread-safe.
 class PublishedObjects : public std::enable_shared_from_this<PublishedObjects> {
  public:
-  /// So many neighbours are taken along, of so many bytes in all, none longer than that; one whose
-  /// size is not known counts as none.
+  /// So many neighbours of its directory are taken along, of so many bytes in all, none longer than
+  /// that; one whose size is not known counts as kUnknown.
   static constexpr std::size_t kNeighbours = 512;
   static constexpr std::uint64_t kNeighbourBytes = 32ULL << 20, kLongest = 1ULL << 20;
+  static constexpr std::uint64_t kUnknown = 64ULL << 10;
+  /// Whoever goes on where they ended, or up to kReach entries later, gets twice as many, of any
+  /// directory; at most so many.
+  static constexpr std::size_t kReach = 64, kMostNeighbours = 2048;
   static constexpr std::size_t kMaxSizes = 200'000, kMaxWindows = 64;
   using Done = std::function<void(Result<catalog::Entry>)>;
 
@@ -47,12 +51,14 @@ class PublishedObjects : public std::enable_shared_from_this<PublishedObjects> {
   void expect(const std::vector<catalog::Entry>& entries) const;
 
  private:
-  /// Names of one directory that were announced: `first` … `last`.
+  /// Entries that were announced, by their keys: `first` … `last`.
   struct Window {
     std::uint64_t switches = 0;
-    NodeId directory = 0;
     std::string first, last;
+    std::size_t files = 0;
   };
+  /// The window that `key` lies in, else the last one before it.
+  std::optional<Window> window_near(std::uint64_t switches, const std::string& key) const;
   void announce(const Revision& revision, const catalog::Entry& entry);
 
   const std::shared_ptr<Source> source_;

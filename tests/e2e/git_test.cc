@@ -12,6 +12,7 @@
 #include <fstream>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -108,6 +109,32 @@ TEST_F(GitMount, NoBlobIsFetchedByLookingAround) {
     EXPECT_EQ(read_file(file.path()).size(), 5000U);
   }
   EXPECT_LE(server_.nginx().access_log().size(), 4U);
+}
+
+// Directories are taken along in growing numbers, by whoever goes through them in order.
+TEST_F(GitMount, AWalkOverManyDirectoriesTakesFewRequests) {
+  constexpr int kDirectories = 40, kFiles = 25;
+  for (int i = 0; i < kDirectories * kFiles; ++i) {
+    repository_.put("d" + std::to_string(100 + i / kFiles) + "/f" + std::to_string(i),
+                    noise(3000, i));
+  }
+  repository_.commit();
+  world_.must_mount(url());
+  server_.nginx().clear_access_log();
+  std::set<fs::path> directories;
+  for (const auto& one : fs::directory_iterator(world_.mountpoint)) directories.insert(one.path());
+  std::size_t files = 0;
+  for (const auto& directory : directories) {
+    std::set<fs::path> names;
+    for (const auto& file : fs::directory_iterator(directory)) names.insert(file.path());
+    for (const auto& name : names) {
+      EXPECT_EQ(read_file(name).size(), 3000U);
+      ++files;
+    }
+  }
+  EXPECT_EQ(files, static_cast<std::size_t>(kDirectories * kFiles));
+  // 25, 50, 100, 200, 400 and the rest, by two requests each.
+  EXPECT_LE(server_.nginx().access_log().size(), 12U);
 }
 
 TEST_F(GitMount, ARefreshShowsANewCommitAndARewrittenBranch) {

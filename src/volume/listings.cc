@@ -85,6 +85,7 @@ void Listings::arrived(const std::shared_ptr<Flight>& flight, Result<Listing> li
   core_->notifier.post(*std::move(changes));
   complete(flight, Freshness{.left = time_left(flight->asked_wall_ns, core_->env.clock.wall_ns(),
                                                core_->options.metadata_ttl),
+                             .asked = true,
                              .changes = count});
 }
 

@@ -21,6 +21,7 @@ namespace lazyvol::volume {
 struct Freshness {
   std::chrono::milliseconds left{0};           ///< until it has to be checked again
   bool stale = false;                          ///< expired, and the origin could not be asked
+  bool asked = false;                          ///< the origin, by this check or one it waited for
   std::uint64_t changes = 0;                   ///< found by this check
   std::optional<Error> reason = std::nullopt;  ///< why it is stale, when this check found out
 };

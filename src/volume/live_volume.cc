@@ -49,6 +49,7 @@ LiveVolumeImpl::LiveVolumeImpl(std::shared_ptr<Core> core, fetch::FetchOptions f
     : core_(std::move(core)),
       listings_(std::make_shared<Listings>(core_)),
       entry_stats_(std::make_shared<EntryStats>(core_, listings_)),
+      walks_(std::make_shared<ListingAhead>(core_, listings_)),
       fetch_options_(fetch_options) {}
 
 LiveVolumeImpl::~LiveVolumeImpl() {
@@ -186,14 +187,17 @@ void LiveVolumeImpl::open_directory(NodeId id, RequestContext ctx,
     }
   }
   listings_->ensure(id, ctx,
-                    [self = shared_from_this(), id, parent = (*place)->parent,
+                    [self = shared_from_this(), id, at = **place,
                      done = std::move(done)](const Result<Freshness>& fresh) {
                       if (!fresh.ok()) return done(fresh.error());
+                      if (self->fetch_options_.readahead) {
+                        self->walks_->opened(id, at.parent, at.name, fresh->asked);
+                      }
                       const auto entries = self->core_->tree.entries(id);
                       if (!entries.ok()) return done(entries.error());
                       done(std::shared_ptr<Directory>(std::make_shared<DirectorySnapshot>(
-                          id, parent, *entries, self->core_->view, self->core_->env.clock.wall_ns(),
-                          fresh->left)));
+                          id, at.parent, *entries, self->core_->view,
+                          self->core_->env.clock.wall_ns(), fresh->left)));
                     });
 }
 

@@ -8,6 +8,7 @@
 
 #include "volume/core.h"
 #include "volume/entry_stats.h"
+#include "volume/listing_ahead.h"
 #include "volume/listings.h"
 #include "volume/live_volume.h"
 #include "volume/open_files.h"
@@ -72,6 +73,7 @@ class LiveVolumeImpl final : public LiveVolume,
   const std::shared_ptr<Core> core_;
   const std::shared_ptr<Listings> listings_;
   const std::shared_ptr<EntryStats> entry_stats_;
+  const std::shared_ptr<ListingAhead> walks_;
   const std::shared_ptr<OpenFiles> open_files_ = std::make_shared<OpenFiles>();
   const fetch::FetchOptions fetch_options_;
   // Set by begin(), then constant.

@@ -5,27 +5,44 @@
 #include <vector>
 
 #include "volume/live_content.h"
+#include "volume/walk_order.h"
 
 namespace lazyvol::volume {
 
 std::optional<SiblingReadahead::Stream> SiblingReadahead::take(NodeId directory,
                                                                std::size_t position) {
-  const auto streams = streams_.lock();
-  for (auto stream = streams->begin(); stream != streams->end(); ++stream) {
+  const auto state = state_.lock();
+  auto& streams = state->streams;
+  for (auto stream = streams.begin(); stream != streams.end(); ++stream) {
     if (stream->directory != directory || position <= stream->at || position > stream->until) {
       continue;
     }
     const Stream taken = *stream;
-    streams->erase(stream);
+    streams.erase(stream);
     return taken;
   }
   return std::nullopt;
 }
 
 void SiblingReadahead::put(Stream stream) {
-  const auto streams = streams_.lock();
-  streams->push_front(stream);
-  if (streams->size() > kStreams) streams->pop_back();
+  const auto state = state_.lock();
+  state->streams.push_front(stream);
+  if (state->streams.size() > kStreams) state->streams.pop_back();
+}
+
+/// A stream that is still to be confirmed, unless one came from the directory before.
+SiblingReadahead::Stream SiblingReadahead::begin(NodeId directory) {
+  Stream stream;
+  stream.directory = directory;
+  const Stream before = state_.lock()->fetched;
+  if (before.files == 0 || before.directory == directory) return stream;
+  const auto place = core_->tree.place(directory);
+  if (!place.ok() || !*place) return stream;
+  if (comes_soon_after(core_->tree, before.directory, (*place)->parent, (*place)->name)) {
+    stream.opens = kConfirmed;
+    stream.files = before.files / 2;
+  }
+  return stream;
 }
 
 void SiblingReadahead::opened(NodeId parent, const std::string& name,
@@ -37,8 +54,8 @@ void SiblingReadahead::opened(NodeId parent, const std::string& name,
   auto stream = take(parent, *position);
   if (!stream) {
     if (content.has(0, size)) return;  // nothing to gain, as far as anybody knows
-    stream.emplace();
-    stream->directory = parent;
+    stream = begin(parent);
+    stream->until = *position;
   } else {
     ++stream->opens;
   }
@@ -70,6 +87,7 @@ bool SiblingReadahead::go_on(Stream& stream, std::uint64_t allowance) {
     chosen.push_back(std::move(entry.remote.name));
     if (chosen.size() * 2 <= stream.files) stream.half = stream.until;
   }
+  if (!chosen.empty()) state_.lock()->fetched = stream;
   for (const auto& name : chosen) fetch(stream.directory, name);
   return at != from;
 }

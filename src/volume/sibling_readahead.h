@@ -3,8 +3,8 @@
 // Each small file costs its origin a request, and its reader a round trip. Whoever opens them in
 // the order of the listing (tar, cp, grep, cat *) is a stream: a place in that order. Once some
 // opens have confirmed it, a growing number of the files that follow is fetched ahead of it, as
-// many at once as the mount has connections. Larger files have the engine's own readahead
-// (fetch/fetcher.h).
+// many at once as the mount has connections. Who goes on in the directory that comes next has a
+// stream there from the first file. Larger files have the engine's own readahead (fetch/fetcher.h).
 #pragma once
 
 #include <cstddef>
@@ -51,8 +51,13 @@ class SiblingReadahead : public std::enable_shared_from_this<SiblingReadahead> {
     unsigned opens = 1;
     std::size_t files = 0;  ///< asked for at once the last time
   };
+  struct State {
+    std::deque<Stream> streams;  // the latest first
+    Stream fetched;              ///< the one that fetched last
+  };
   std::optional<Stream> take(NodeId directory, std::size_t position);
   void put(Stream stream);
+  Stream begin(NodeId directory);
   bool go_on(Stream& stream, std::uint64_t allowance);
   void fetch(NodeId parent, const std::string& name);
 
@@ -60,7 +65,7 @@ class SiblingReadahead : public std::enable_shared_from_this<SiblingReadahead> {
   const std::shared_ptr<EntryStats> entry_stats_;
   const std::shared_ptr<fetch::Fetcher> fetcher_;
   const std::uint64_t max_bytes_;
-  base::Locked<std::deque<Stream>> streams_;  // the latest first
+  base::Locked<State> state_;
 };
 
 }  // namespace lazyvol::volume

@@ -39,6 +39,23 @@ TEST_F(Siblings, FilesInOrderAreFetchedAheadOnceEach) {
   EXPECT_EQ(source().count(Op::read, path(200)), 1U);
 }
 
+TEST_F(Siblings, InTheNextDirectoryThereIsAStreamFromTheFirstFile) {
+  fill();
+  for (const char* directory : {"a", "e"}) {
+    source().put_directory(directory);
+    for (int i = 0; i < 100; ++i) source().put(directory + ("/" + name(i)), name(i), "v1");
+  }
+  open();
+  for (int i = 0; i < kFiles; ++i) read(i);
+  rest();
+  const std::uint64_t before = reads();
+  EXPECT_EQ(content(id_of("a/" + name(0))), name(0)) << "which does not come next";
+  rest();
+  EXPECT_EQ(reads(), before + 1);
+  EXPECT_EQ(content(id_of("e/" + name(0))), name(0));
+  await([&] { return reads() == before + 1 + 100; });
+}
+
 TEST_F(Siblings, SoItIsWhereListingsTellNoSizes) {
   use_inexact_listings();
   fill();

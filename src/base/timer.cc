@@ -12,15 +12,12 @@ TimerQueue::~TimerQueue() {
 
 TimerQueue::Id TimerQueue::after(std::chrono::milliseconds delay, std::function<void()> task) {
   const Monotonic when = system_clock().now() + delay;
-  Id id = 0;
-  {
-    auto state = state_.lock();
-    if (state->stopping) return 0;
-    id = state->next++;
-    state->due.emplace(std::pair(when, id), std::move(task));
-    state->when.emplace(id, when);
-  }
-  wake_.notify_one();
+  auto state = state_.lock();
+  if (state->stopping) return 0;
+  const Id id = state->next++;
+  state->due.emplace(std::pair(when, id), std::move(task));
+  state->when.emplace(id, when);
+  wake_.notify_one();  // within the lock: the task may bring about the end of this queue
   return id;
 }
 

@@ -59,9 +59,7 @@ void Committer::stored(std::uint64_t bytes) {
   const std::uint64_t enough = max_dirty();
   auto dirty = dirty_.lock();
   dirty->waiting += bytes;
-  const bool wake = dirty->waiting >= enough;
-  dirty.unlock();
-  if (wake) wake_.notify_one();
+  if (dirty->waiting >= enough) wake_.notify_one();
 }
 
 void Committer::wait_for_room() {

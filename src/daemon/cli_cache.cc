@@ -1,4 +1,4 @@
-// cache status, check, trim: commands about one cache directory.
+// cache status, check, trim; limit: commands about one cache directory and its daemon.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "daemon/cli_commands.h"
 #include "daemon/paths.h"
+#include "model/options.h"
 
 namespace lazyvol::daemon {
 namespace {
@@ -96,6 +97,26 @@ int run_cache_trim(const std::string& cache_dir, const std::string& size, Consol
   if (!answer.ok()) return complain(console, answer.error().message, kExitFailed);
   console.out << base::format_size(json_number(*answer, "/bytes_freed")) << " freed" << std::endl;
   return kExitOk;
+}
+
+int run_limit(const std::string& cache_dir, const std::vector<std::string>& options,
+              Console console) {
+  std::string text;
+  model::MountOptions parsed;
+  for (const auto& one : options) {
+    auto more = model::parse_mount_options(one, std::move(parsed));
+    if (!more.ok()) return complain(console, more.error().message, kExitUsage);
+    parsed = *std::move(more);
+    text += (text.empty() ? "" : ",") + one;
+  }
+  if (auto status = model::check_run_time_limits(parsed); !status.ok()) {
+    return complain(console, status.error().message, kExitUsage);
+  }
+  const auto daemon = find_daemon_of_cache(cache_dir);
+  if (!daemon.ok()) return complain(console, daemon.error().message, kExitFailed);
+  const auto answer =
+      daemon->client.post("/v1/limits", {{"options", text}}, std::chrono::seconds(10));
+  return answer.ok() ? kExitOk : complain(console, answer.error().message, kExitFailed);
 }
 
 }  // namespace lazyvol::daemon

@@ -42,6 +42,10 @@ int run_cache_check(const std::string& cache_dir, Console console);
 /// `size` as text ("1G"); empty: 0, everything that is not in use goes.
 int run_cache_trim(const std::string& cache_dir, const std::string& size, Console console);
 
+/// Changes limits of the daemon of `cache_dir` (empty: the default one), each an -o string.
+int run_limit(const std::string& cache_dir, const std::vector<std::string>& options,
+              Console console);
+
 /// Prints "lazyvol: MESSAGE" as one line; answers with `status`.
 int complain(Console console, const std::string& message, int status);
 

@@ -19,7 +19,7 @@ namespace {
 struct CommandLine {
   MountCommand mount;
   std::string mountpoint, cache_dir, size;
-  std::vector<std::string> paths;
+  std::vector<std::string> paths, limits;
   bool lazy = false, json = false;
   Command run;
 };
@@ -120,6 +120,20 @@ void add_cache(CLI::App& app, CommandLine& line) {
   });
 }
 
+void add_limit(CLI::App& app, CommandLine& line) {
+  auto* command = app.add_subcommand("limit", "Change limits of a running daemon");
+  command->add_option("--cache-dir", line.cache_dir, "whose daemon (default: this user's)")
+      ->type_name("DIR");
+  command
+      ->add_option("OPTION", line.limits,
+                   "download-limit=SIZE (per second; 0: none), cache-size=SIZE, "
+                   "free-space-ratio=RATIO")
+      ->required();
+  command->callback([&line] {
+    line.run = [&line](Console console) { return run_limit(line.cache_dir, line.limits, console); };
+  });
+}
+
 /// Nothing of ours throws; a library might (out of memory). The user gets a line all the same.
 int run_guarded(const std::function<int()>& run, Console console, int status) {
   try {
@@ -190,6 +204,7 @@ int lazyvol_main(const std::vector<std::string>& arguments, Console console) {
   add_status(app, line);
   add_contents(app, line);
   add_cache(app, line);
+  add_limit(app, line);
   add_publish_commands(app, line.run);
   add_volume_commands(app, line.run);
   add_verify_commands(app, line.run);

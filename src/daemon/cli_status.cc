@@ -127,10 +127,14 @@ void print_daemon(std::ostream& out, const ControlJson& status) {
                      size_at(status, "/worker/rss_bytes"));
   print_cache(out, status);
   const auto limits = status.value("limits", ControlJson::object());
-  out << fmt::format("limits      connections {}, open files {}, mounts {}, memory {} of {}\n",
+  out << fmt::format("limits      connections {}, open files {}, mounts {}, memory {} of {}",
                      used_of(limits, "connections"), used_of(limits, "open_files"),
                      used_of(limits, "mounts"), size_at(limits, "/memory_bytes/used"),
                      size_at(limits, "/memory_bytes/limit"));
+  if (json_number(limits, "/download_bytes_per_second/limit") != 0) {
+    out << ", download " << size_at(limits, "/download_bytes_per_second/limit") << "/s";
+  }
+  out << "\n";
 }
 
 void print_status(std::ostream& out, const ControlJson& status, bool json) {

@@ -143,7 +143,8 @@ ControlResponse ControlApi::handle(const ControlRequest& request) {
       {"/v1/mount", &ControlApi::mount},       {"/v1/umount", &ControlApi::umount},
       {"/v1/refresh", &ControlApi::refresh},   {"/v1/evict", &ControlApi::evict},
       {"/v1/prefetch", &ControlApi::prefetch}, {"/v1/cache/check", &ControlApi::check},
-      {"/v1/cache/trim", &ControlApi::trim},   {"/v1/stop", &ControlApi::stop},
+      {"/v1/cache/trim", &ControlApi::trim},   {"/v1/limits", &ControlApi::limits},
+      {"/v1/stop", &ControlApi::stop},
   };
   const bool status_path = request.path == "/v1/status";
   if (status_path && request.method == "GET") return {200, status_to_json(status()) + "\n"};
@@ -162,6 +163,7 @@ DaemonStatus ControlApi::status() const {
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_);
   fill_process_gauges(status);
   status.memory_target = runtime_.options().memory_target;
+  status.download_limit = runtime_.download_limit();
   status.cache = runtime_.cache().stats();
   status.http = runtime_.http_stats();
   status.mounts = mounts_.list();
@@ -282,6 +284,19 @@ ControlResponse ControlApi::trim(const ControlRequest& request) {
   const auto freed = run();
   if (!freed.ok()) return error_response(freed.error());
   return ok({{"bytes_freed", *freed}});
+}
+
+ControlResponse ControlApi::limits(const ControlRequest& request) {
+  const auto run = [&]() -> Status {
+    LAZYVOL_TRY_ASSIGN(const auto fields, Fields::parse(request.body, {"options"}));
+    LAZYVOL_TRY_ASSIGN(const auto text, fields.text("options"));
+    LAZYVOL_TRY_ASSIGN(const auto options, model::parse_mount_options(text));
+    LAZYVOL_TRY(model::check_run_time_limits(options));
+    mounts_.apply_limits(options);
+    return {};
+  };
+  const Status status = run();
+  return status.ok() ? ok(Json::object()) : error_response(status.error());
 }
 
 ControlResponse ControlApi::stop(const ControlRequest& request) {

@@ -21,6 +21,7 @@ namespace lazyvol::daemon {
 ///   POST /v1/prefetch    {mountpoint, path}               answer: progress as JSON lines
 ///   POST /v1/cache/check {}                               answer: progress as JSON lines
 ///   POST /v1/cache/trim  {bytes}
+///   POST /v1/limits      {options}                        those of a daemon, as for -o
 ///   POST /v1/stop        {}                               busy while anything is mounted
 /// Errors: {"error":{"code","message"}}; in a stream as its last line. Thread-safe.
 class ControlApi {
@@ -38,6 +39,7 @@ class ControlApi {
   ControlResponse prefetch(const ControlRequest& request);
   ControlResponse check(const ControlRequest& request);
   ControlResponse trim(const ControlRequest& request);
+  ControlResponse limits(const ControlRequest& request);
   ControlResponse stop(const ControlRequest& request);
 
   Runtime& runtime_;

@@ -186,6 +186,7 @@ Status MountTable::assemble(Mount& mount, const MountRequest& request) {
 }
 
 void MountTable::apply_limits(const model::MountOptions& options) {
+  if (options.download_limit) runtime_.set_download_limit(*options.download_limit);
   if (!options.cache_size && !options.free_space_ratio) return;
   CacheLimits limits = runtime_.limits();
   if (options.cache_size) limits.max_bytes = options.cache_size;

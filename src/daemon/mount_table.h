@@ -63,6 +63,9 @@ class MountTable {
   /// Refuses new mounts from now on if there are none, hidden ones included; else returns false.
   bool close_if_empty();
 
+  /// Sets what `options` has of cache-size, free-space-ratio and download-limit, for the daemon.
+  void apply_limits(const model::MountOptions& options);
+
   /// In order of mountpoints.
   std::vector<MountStatus> list() const;
   /// Errors: not_found.
@@ -100,7 +103,6 @@ class MountTable {
   Result<std::shared_ptr<volume::MountedVolume>> open_volume(const Mount& mount,
                                                              const model::SourceUrl& url,
                                                              const model::MountOptions& options);
-  void apply_limits(const model::MountOptions& options);
   void hide_what_is_gone(const std::string& mountpoint);
   void reap(const std::string& mountpoint, std::uint64_t id);
   static void dismantle(Mount& mount);

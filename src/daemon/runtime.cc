@@ -64,7 +64,15 @@ Runtime::~Runtime() {
 }
 
 source::SourceEnvironment Runtime::source_environment() {
-  return {*http_, timer_, blocking_};
+  return {*http_, timer_, blocking_, bandwidth_};
+}
+
+void Runtime::set_download_limit(std::uint64_t bytes_per_second) {
+  if (bandwidth_.rate() == bytes_per_second) return;
+  bandwidth_.set_rate(bytes_per_second);
+  base::log_info("download-limit is now {}", bytes_per_second == 0
+                                                 ? std::string("unset")
+                                                 : base::format_size(bytes_per_second) + "/s");
 }
 
 volume::VolumeEnvironment Runtime::volume_environment() {

@@ -17,6 +17,7 @@
 #include "git/git_origins.h"
 #include "lazyvol/error.h"
 #include "net/http_engine.h"
+#include "source/bandwidth_limit.h"
 #include "source/registry.h"
 #include "volume/mounted_volume.h"
 
@@ -66,6 +67,10 @@ class Runtime {
   CacheLimits limits() const { return *limits_.lock(); }
   /// Changes the cache's limits at run time, with one log line when they differ from the present.
   void set_limits(const CacheLimits& limits);
+  /// Bytes per second from all origins but git repositories; 0: no limit.
+  std::uint64_t download_limit() const { return bandwidth_.rate(); }
+  /// Likewise, at run time.
+  void set_download_limit(std::uint64_t bytes_per_second);
 
  private:
   Runtime(const RuntimeOptions& options, std::shared_ptr<cache::BlockCache> cache);
@@ -78,6 +83,7 @@ class Runtime {
   base::Workers disk_;
   base::Workers blocking_;
   base::Workers work_;
+  source::BandwidthLimit bandwidth_;
   std::unique_ptr<net::HttpEngine> http_;
   git::GitOrigins git_;
   base::Locked<CacheLimits> limits_;

@@ -117,7 +117,8 @@ Json limits_json(const DaemonStatus& s) {
           {"memory_bytes", limit_json(s.memory_target, in_flight_bytes)},
           {"connections", limit_json(kMaxConnections, s.http.in_flight)},
           {"mounts", limit_json(kMaxMounts, s.mounts.size())},
-          {"open_files", limit_json(s.open_files_limit, s.open_files)}};
+          {"open_files", limit_json(s.open_files_limit, s.open_files)},
+          {"download_bytes_per_second", {{"limit", s.download_limit}}}};
 }
 
 }  // namespace

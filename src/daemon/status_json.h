@@ -20,6 +20,7 @@ struct DaemonStatus {
   std::uint64_t rss_bytes = 0;
   std::uint64_t open_files = 0, open_files_limit = 0;
   std::uint64_t memory_target = 0;
+  std::uint64_t download_limit = 0;  ///< bytes per second; 0: none
   cache::CacheStats cache;
   net::HttpStats http;
   std::vector<MountStatus> mounts;

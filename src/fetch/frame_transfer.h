@@ -34,6 +34,7 @@ class FrameTransfer final : public ReadSink, public std::enable_shared_from_this
   Flow on_start(const ReadStart& start) override;
   Flow on_data(std::span<const std::byte> data) override;
   void on_done(Status status) override;
+  void on_progress() override { touch(); }
 
   /// When the last byte came (or it began). Thread-safe.
   base::Monotonic last_byte() const {

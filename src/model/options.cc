@@ -230,6 +230,13 @@ Status set_within(Field& field, std::string_view text, std::uint64_t least, std:
   return {};
 }
 
+Status set_download_limit(std::optional<std::uint64_t>& field, std::string_view text) {
+  constexpr std::uint64_t kLeast = 64 << 10;  // a block at a time, as others do
+  LAZYVOL_TRY(set(field, text));
+  if (*field != 0 && *field < kLeast) return bad("must be at least 64K, or 0 for no limit");
+  return {};
+}
+
 constexpr std::uint32_t kMaxRetries = 1000;
 constexpr std::uint32_t kMaxConnections = 1024;
 constexpr std::uint64_t kMinBytes = 1 << 20;
@@ -278,6 +285,8 @@ const std::vector<Option>& table() {
                      set(o.free_space_ratio, text)),
       LAZYVOL_OPTION("memory-target", "SIZE", "memory that the daemon aims to stay under",
                      memory_target, set_within(o.memory_target, text, kMinBytes, kMaxBytes)),
+      LAZYVOL_OPTION("download-limit", "SIZE", "bytes per second that the daemon fetches",
+                     download_limit, set_download_limit(o.download_limit, text)),
       LAZYVOL_OPTION("metadata-ttl", "TIME", "how long names and attributes are trusted",
                      metadata_ttl, set(o.metadata_ttl, text)),
       LAZYVOL_OPTION("negative-metadata-ttl", "TIME", "how long the absence of a name is trusted",
@@ -477,6 +486,24 @@ const std::vector<OptionHelp>& mount_option_help() {
     return out;
   }();
   return help;
+}
+
+Status check_run_time_limits(const MountOptions& options) {
+  constexpr std::array<std::string_view, 3> kLimits{"cache-size", "free-space-ratio",
+                                                    "download-limit"};
+  const MountOptions defaults;
+  bool any = false;
+  for (const Option& option : table()) {
+    if (option.same(options, defaults)) continue;
+    if (std::find(kLimits.begin(), kLimits.end(), option.help.name) == kLimits.end()) {
+      return Error{Code::invalid_argument,
+                   fmt::format("{} cannot be changed while a daemon runs", option.help.name)};
+    }
+    any = true;
+  }
+  if (any) return {};
+  return Error{Code::invalid_argument,
+               "nothing to change: give cache-size, free-space-ratio or download-limit"};
 }
 
 std::string format_mount_options(const MountOptions& options) {

@@ -18,6 +18,8 @@ struct MountOptions {
   std::optional<std::uint64_t> cache_size;     ///< bytes; for the daemon's whole cache
   std::optional<double> free_space_ratio;      ///< for the daemon's whole cache
   std::optional<std::uint64_t> memory_target;  ///< bytes; for the whole daemon
+  /// Bytes per second that come from origins; for the whole daemon; 0: no limit.
+  std::optional<std::uint64_t> download_limit;
   std::chrono::milliseconds metadata_ttl{60'000};
   std::chrono::milliseconds negative_metadata_ttl{60'000};
   std::chrono::milliseconds io_timeout{10'000};  ///< without progress
@@ -59,6 +61,10 @@ struct MountOptions {
 /// Errors: invalid_argument with one line that names the option and, for a near miss, the closest
 /// one that exists. Later options win.
 Result<MountOptions> parse_mount_options(std::string_view text, MountOptions base = {});
+
+/// Whether these are limits of a daemon that can be changed while it runs (cache-size,
+/// free-space-ratio, download-limit), one at least. Errors: invalid_argument.
+Status check_run_time_limits(const MountOptions& options);
 
 /// The names of all options with a one-line meaning, in the order of the manual: for --help.
 struct OptionHelp {

@@ -21,7 +21,7 @@ class Network {
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
-  source::SourceEnvironment environment() { return {http_, timer_, blocking_}; }
+  source::SourceEnvironment environment() { return {http_, timer_, blocking_, bandwidth_}; }
 
  private:
   static net::HttpEngineOptions engine_options(std::uint32_t connections) {
@@ -33,6 +33,7 @@ class Network {
 
   base::TimerQueue timer_;
   base::Workers blocking_{"lv-block", kBlockingThreads};
+  source::BandwidthLimit bandwidth_;  // none
   net::HttpEngine http_;
 };
 

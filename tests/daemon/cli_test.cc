@@ -39,7 +39,7 @@ TEST_F(Cli, HelpIsAContract) {
   };
   expect_golden("lazyvol-help.txt", help(lazyvol_main, {}));
   for (const char* command : {"mount", "umount", "status", "prefetch", "evict", "refresh", "cache",
-                              "publish", "keygen", "revisions", "diff", "verify", "gc"}) {
+                              "limit", "publish", "keygen", "revisions", "diff", "verify", "gc"}) {
     expect_golden(std::string("lazyvol-") + command + "-help.txt", help(lazyvol_main, {command}));
   }
   for (const char* command : {"status", "check", "trim"}) {

@@ -3,6 +3,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 
@@ -128,6 +129,36 @@ TEST_F(Commands, CacheSizeOfALaterMountIsApplied) {
   EXPECT_EQ(world_.umount().status, 0);
   world_.must_mount(nginx_.url(), "cache-size=256M");
   EXPECT_EQ(json_number(world_.status(), "/cache/limit_bytes"), 256u << 20);
+}
+
+TEST_F(Commands, DownloadsKeepToALimitThatCanBeChanged) {
+  constexpr std::uint64_t kRate = 8 << 20;
+  world_.must_mount(nginx_.url(), "download-limit=8M");
+  const auto limit = [&] {
+    return json_number(world_.status(), "/limits/download_bytes_per_second/limit");
+  };
+  EXPECT_EQ(limit(), kRate);
+  write_file(world_.origin / "dir/long", noise(12 << 20, 4));
+  lazyvol({"refresh", world_.mountpoint.string()});
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(read_errno(at("dir/long")), 0);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+  EXPECT_GE(took.count(), 1.3) << "12 MiB at 8 MiB/s, less a burst and what was not waited for";
+
+  const std::string dir = world_.cache.string();
+  const auto change = [&](const std::string& options) {
+    return lazyvol({"limit", "--cache-dir", dir, options});
+  };
+  EXPECT_EQ(change("download-limit=1G,cache-size=1G").status, 0);
+  EXPECT_EQ(limit(), 1u << 30);
+  EXPECT_EQ(json_number(world_.status(), "/cache/limit_bytes"), 1u << 30);
+  EXPECT_EQ(change("download-limit=0").status, 0);
+  EXPECT_EQ(limit(), 0u);
+  for (const char* wrong : {"download-limit=1K", "max-connections=4", "nonsense=1"}) {
+    const Ran ran = change(wrong);
+    EXPECT_EQ(ran.status, 2) << wrong;
+    expect_one_line(ran.err);
+  }
 }
 
 TEST_F(Commands, HelperMountsAsMount8CallsIt) {

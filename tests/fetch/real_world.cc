@@ -35,7 +35,7 @@ std::shared_ptr<Source> open_source(const std::string& url, source::SourceEnviro
 RealWorld::RealWorld(const std::string& url, const std::filesystem::path& cache_dir,
                      FetchOptions options) {
   cache_ = open_cache(cache_dir);
-  source_ = open_source(url, {http_, timer_, blocking_});
+  source_ = open_source(url, {http_, timer_, blocking_, bandwidth_});
   fetcher_ = Fetcher::make(source_, FetchEnvironment{cache_, timer_, disk_}, options, nullptr);
 }
 
@@ -59,7 +59,7 @@ RealPublished::RealPublished(const std::vector<std::string>& urls,
   cache_ = open_cache(cache_dir);
   std::vector<std::shared_ptr<Source>> origins;
   for (const std::string& url : urls) {
-    origins.push_back(open_source(url, {http_, timer_, blocking_}));
+    origins.push_back(open_source(url, {http_, timer_, blocking_, bandwidth_}));
   }
   fetcher_ = PublishedFetcher::make(std::move(origins), nullptr,
                                     FetchEnvironment{cache_, timer_, disk_}, options);

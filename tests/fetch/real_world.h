@@ -34,6 +34,7 @@ class RealWorld {
  private:
   base::TimerQueue timer_;
   base::Workers disk_{"lv-disk", 2}, blocking_{"lv-block", 4};
+  source::BandwidthLimit bandwidth_;
   net::HttpEngine http_{net::HttpEngineOptions{}};
   std::shared_ptr<cache::BlockCache> cache_;
   std::shared_ptr<Source> source_;
@@ -55,6 +56,7 @@ class RealPublished {
  private:
   base::TimerQueue timer_;
   base::Workers disk_{"lv-disk", 2}, blocking_{"lv-block", 4};
+  source::BandwidthLimit bandwidth_;
   net::HttpEngine http_{net::HttpEngineOptions{}};
   std::shared_ptr<cache::BlockCache> cache_;
   std::shared_ptr<PublishedFetcher> fetcher_;

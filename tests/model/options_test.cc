@@ -1,5 +1,6 @@
 #include "model/options.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -29,7 +30,8 @@ TEST(MountOptions, EmptyGivesTheDefaults) {
 
 TEST(MountOptions, EveryOptionReachesItsField) {
   const auto o = parsed(
-      "cache-dir=/c,cache-size=64M,free-space-ratio=20%,memory-target=1G,metadata-ttl=5,"
+      "cache-dir=/"
+      "c,cache-size=64M,free-space-ratio=20%,memory-target=1G,metadata-ttl=5,download-limit=10M,"
       "negative-metadata-ttl=indefinite,io-timeout=1.5s,io-retries=3,max-connections=8,"
       "max-readahead=0,prefetch=none,credentials=/k,ca-cert=/p,endpoint=http://h,region=eu-west-1,"
       "profile=me,force-path-style=no,requester-pays,no-sign-request,subdir=/a//b/,uid=1000,gid=0,"
@@ -46,6 +48,7 @@ TEST(MountOptions, EveryOptionReachesItsField) {
   EXPECT_EQ(o.cache_size, 64u << 20);
   EXPECT_DOUBLE_EQ(o.free_space_ratio.value(), 0.2);
   EXPECT_EQ(o.memory_target, 1u << 30);
+  EXPECT_EQ(o.download_limit, 10u << 20);
   EXPECT_EQ(o.metadata_ttl, 5s);
   EXPECT_EQ(o.negative_metadata_ttl, std::chrono::milliseconds::max());
   EXPECT_EQ(o.io_timeout, 1500ms);
@@ -139,14 +142,13 @@ TEST(MountOptions, NeverRepeatsASecret) {
 }
 
 TEST(MountOptions, RefusesBadValuesNamingTheOption) {
-  for (const char* text : {"cache-size=big",      "cache-size",           "cache-size=",
-                           "cache-size=31M",      "free-space-ratio=2",   "metadata-ttl=soon",
-                           "io-retries=-1",       "io-retries=1001",      "io-retries=1x",
-                           "max-connections=0",   "max-connections=1025", "prefetch=maybe",
-                           "subdir=../x",         "subdir=a/../../b",     "uid=root",
-                           "uid=4294967295",      "file-mode=9",          "file-mode=4755",
-                           "allow-other=perhaps", "on-change=panic",      "credentials",
-                           "memory-target=1"}) {
+  for (const char* text :
+       {"cache-size=big",     "cache-size",        "cache-size=",       "cache-size=31M",
+        "free-space-ratio=2", "metadata-ttl=soon", "io-retries=-1",     "io-retries=1001",
+        "io-retries=1x",      "download-limit=1K", "max-connections=0", "max-connections=1025",
+        "prefetch=maybe",     "subdir=../x",       "subdir=a/../../b",  "uid=root",
+        "uid=4294967295",     "file-mode=9",       "file-mode=4755",    "allow-other=perhaps",
+        "on-change=panic",    "credentials",       "memory-target=1"}) {
     const std::string name(std::string_view(text).substr(0, std::string_view(text).find("=")));
     const auto options = parse_mount_options(text);
     ASSERT_FALSE(options.ok()) << text;
@@ -212,6 +214,17 @@ TEST(MountOptions, FormatParsesBackToTheSameValue) {
     ASSERT_TRUE(back.ok()) << text << ": " << back.error().message;
     ASSERT_EQ(*back, options) << text;
   }
+}
+
+TEST(MountOptions, SomeLimitsMayChangeWhileADaemonRuns) {
+  EXPECT_TRUE(check_run_time_limits(parsed("download-limit=0")).ok());
+  EXPECT_TRUE(check_run_time_limits(parsed("cache-size=1G,free-space-ratio=0.2")).ok());
+  const auto nothing = check_run_time_limits(parsed(""));
+  ASSERT_FALSE(nothing.ok());
+  EXPECT_THAT(nothing.error().message, ::testing::HasSubstr("nothing to change"));
+  const auto other = check_run_time_limits(parsed("download-limit=1M,memory-target=1G"));
+  ASSERT_FALSE(other.ok());
+  EXPECT_THAT(other.error().message, ::testing::HasSubstr("memory-target"));
 }
 
 }  // namespace

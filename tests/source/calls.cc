@@ -36,7 +36,7 @@ Rig::~Rig() {
 }
 
 SourceEnvironment Rig::environment() {
-  return {*http_, timer_, blocking_};
+  return {*http_, timer_, blocking_, bandwidth_};
 }
 
 std::shared_ptr<Source> Rig::open(const std::string& url, const model::MountOptions& options) {

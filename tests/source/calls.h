@@ -27,10 +27,12 @@ class Rig {
   std::shared_ptr<Source> open(const std::string& url, const model::MountOptions& options = {});
   base::TimerQueue& timer() { return timer_; }
   base::Workers& blocking() { return blocking_; }
+  BandwidthLimit& bandwidth() { return bandwidth_; }
 
  private:
   base::TimerQueue timer_;
   base::Workers blocking_{"test-block", 4};
+  BandwidthLimit bandwidth_;
   std::optional<net::HttpEngine> http_;
 };
 

@@ -65,7 +65,7 @@ class PublishedTest : public ::testing::Test {
   std::shared_ptr<Source> source(const std::string& url) {
     const auto parsed = model::parse_source_url(url);
     EXPECT_TRUE(parsed.ok());
-    auto made = source::make_source(*parsed, {}, {http_, timer_, blocking_});
+    auto made = source::make_source(*parsed, {}, {http_, timer_, blocking_, bandwidth_});
     EXPECT_TRUE(made.ok());
     return *made;
   }
@@ -151,6 +151,7 @@ class PublishedTest : public ::testing::Test {
   FakeClock clock_;
   base::TimerQueue timer_;
   base::Workers blocking_{"lv-block", 4};
+  source::BandwidthLimit bandwidth_;
   net::HttpEngine http_{net::HttpEngineOptions()};
   RecordingListener listener_;
   PublishedOrigin origin_{dir_.path() / "volume"};

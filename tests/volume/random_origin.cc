@@ -14,7 +14,7 @@ std::shared_ptr<Source> RandomOrigin::open(const std::filesystem::path& root) {
     text = nginx_->url();
   }
   const auto url = model::parse_source_url(text);
-  auto source = url.ok() ? source::make_source(*url, {}, {engine_, timer_, blocking_})
+  auto source = url.ok() ? source::make_source(*url, {}, {engine_, timer_, blocking_, bandwidth_})
                          : Result<std::shared_ptr<Source>>(url.error());
   if (!source.ok()) {
     std::fprintf(stderr, "%s: %s\n", text.c_str(), source.error().message.c_str());

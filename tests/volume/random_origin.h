@@ -9,6 +9,7 @@
 #include "base/workers.h"
 #include "lazyvol/source.h"
 #include "net/http_engine.h"
+#include "source/bandwidth_limit.h"
 #include "support/servers.h"
 
 namespace lazyvol::testing {
@@ -25,6 +26,7 @@ class RandomOrigin {
   std::optional<Nginx> nginx_;
   base::TimerQueue timer_;
   base::Workers blocking_{"lv-block", 4};
+  source::BandwidthLimit bandwidth_;
   net::HttpEngine engine_{{}};
 };
 

@@ -23,7 +23,8 @@ bool Workers::submit(std::function<void()> task) {
   auto state = state_.lock();
   if (state->stopping) return false;
   state->tasks.push_back(std::move(task));
-  // Within the lock: what the task brings about may be the end of these workers, which waits for it.
+  // Within the lock: what the task brings about may be the end of these workers, which waits for
+  // it.
   wake_.notify_one();
   return true;
 }

@@ -21,8 +21,9 @@ struct SourceEnvironment {
   BandwidthLimit& bandwidth;
 };
 
-/// Reaches no network. What is read is held to the environment's bandwidth. Errors: invalid_argument (unknown scheme), the errors of
-/// net::Credentials::open, not_found / not_directory for a local path.
+/// Reaches no network. What is read is held to the environment's bandwidth. Errors:
+/// invalid_argument (unknown scheme), the errors of net::Credentials::open, not_found /
+/// not_directory for a local path.
 Result<std::shared_ptr<Source>> make_source(const model::SourceUrl& url,
                                             const model::MountOptions& options,
                                             SourceEnvironment environment);

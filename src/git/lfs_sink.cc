@@ -47,15 +47,17 @@ Status LfsSink::verify() const {
 }
 
 void LfsSink::on_done(Status status) {
+  const auto sink = std::exchange(sink_, nullptr);
+  const auto deliver = std::exchange(deliver_, nullptr);
   if (error_) status = *error_;
   if (held() && status.ok()) status = verify();
-  if (held() && status.ok()) return deliver_(std::move(bytes_));
+  if (held() && status.ok()) return deliver(std::move(bytes_));
   const bool ended = !status.ok() && (status.error().code == Code::access_denied ||
                                       status.error().code == Code::cancelled);
   if (!status.ok() && !ended && !is_transient(status.error().code)) {
     status = hopeless(std::move(status).error().message);
   }
-  sink_->on_done(std::move(status));
+  sink->on_done(std::move(status));
 }
 
 }  // namespace lazyvol::git

@@ -38,8 +38,9 @@ class LfsSink final : public ReadSink {
   const std::string name_;
   const LfsPlace place_;
   const std::uint64_t offset_, length_;
-  const std::shared_ptr<ReadSink> sink_;
-  const Deliver deliver_;
+  // Let go with on_done: what they hold may hold this.
+  std::shared_ptr<ReadSink> sink_;
+  Deliver deliver_;
   std::string bytes_;  ///< when held
   std::optional<Error> error_;
 };

@@ -255,7 +255,10 @@ class Verification {
     std::vector<std::string> others;
     if (options_.all) {
       LAZYVOL_TRY_ASSIGN(const KeptHeads kept, list_kept_heads(store_, newest));
-      for (const HeadFile& file : kept.revisions) others.push_back(file.path);
+      for (const HeadFile& file : kept.revisions) {
+        // One above the head is of a publish that is under way, or was killed: no mount sees it.
+        if (file.sequence <= newest) others.push_back(file.path);
+      }
       for (const HeadFile& file : kept.tags) others.push_back(file.path);
     }
     // Old ones first: ids are then never greater than what the head at hand has given out.

@@ -191,6 +191,18 @@ TEST_F(Verify, AllRevisionsShareWhatTheyShare) {
   EXPECT_EQ(check({.revision = "1"}).damage_total, 0U);
 }
 
+TEST_F(Verify, ARevisionThatNeverBecameTheHeadIsNoDamage) {
+  const std::string before = store_.objects.at(std::string(kHeadPath)).bytes;
+  volume_.write("dir/new", noise(1'000, 2'000));
+  publish();
+  store_.objects.at(std::string(kHeadPath)).bytes = before;  // as when the publisher was killed
+  VerifyOptions options;
+  options.all = true;
+  const VerifyReport report = check(options);
+  EXPECT_EQ(report.damage_total, 0U) << all(report);
+  EXPECT_EQ(report.heads.size(), 2U) << "the head, and its own revision";
+}
+
 TEST_F(Verify, ADamagedOldRevisionIsToldWithAll) {
   volume_.write("small", "other");
   publish();

@@ -14,12 +14,15 @@ bool Listings::backing_off(NodeId directory) const {
   return it != state->failing.end() && it->second.down(core_->env.clock.now());
 }
 
+std::chrono::milliseconds Listings::left_of(const cache::DirectoryHeader& header) const {
+  return time_left(header.listed_wall_ns, core_->env.clock.wall_ns(), core_->options.metadata_ttl);
+}
+
 void Listings::ensure(NodeId directory, const RequestContext& ctx, Done done) {
   const auto header = core_->tree.header(directory);
   if (!header.ok()) return done(header.error());
   if (*header) {
-    const auto left = time_left((*header)->listed_wall_ns, core_->env.clock.wall_ns(),
-                                core_->options.metadata_ttl);
+    const auto left = left_of(**header);
     if (left.count() > 0) return done(Freshness{.left = left});
     if (backing_off(directory)) {
       ++core_->counters.stale_served;
@@ -47,6 +50,11 @@ void Listings::join(NodeId directory, const RequestContext& ctx, bool begin_late
     flight->directory = directory;
     flight->ctx = ctx;
     flight->waiters.push_back(std::move(waiter));
+  }
+  // Another flight may have landed since somebody looked.
+  const auto header = core_->tree.header(directory);
+  if (!begin_later && header.ok() && *header && left_of(**header).count() > 0) {
+    return complete(flight, Freshness{.left = left_of(**header)});
   }
   start(flight);
 }

@@ -68,6 +68,7 @@ class Listings : public std::enable_shared_from_this<Listings> {
   void fall_back(const std::shared_ptr<Flight>& flight, const Error& error);
   void complete(const std::shared_ptr<Flight>& flight, const Result<Freshness>& outcome);
   bool backing_off(NodeId directory) const;
+  std::chrono::milliseconds left_of(const cache::DirectoryHeader& header) const;
 
   const std::shared_ptr<Core> core_;
   base::Locked<State> state_;

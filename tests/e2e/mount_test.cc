@@ -230,6 +230,7 @@ TEST_F(Mount, TwoMountsOfOneSourceShareTheBytes) {
 TEST_F(Mount, ForegroundServesUntilInterrupted) {
   make_tree(world_.origin);
   const pid_t child = fork();
+  ASSERT_GE(child, 0);
   if (child == 0) {
     execl(LAZYVOL_TOOLS_DIR "/lazyvol", "lazyvol", "mount", "-f", world_.origin.c_str(),
           world_.mountpoint.c_str(), "-o", ("cache-dir=" + world_.cache.string()).c_str(), nullptr);

@@ -119,7 +119,9 @@ TEST_F(Published, SighupLooksForANewRevision) {
   world_.must_mount(nginx_.url(), "refresh=never");
   origin_.put("top", "new");
   origin_.publish();
-  ASSERT_EQ(kill(world_.daemon_pid(), SIGHUP), 0);
+  const pid_t daemon = world_.daemon_pid();
+  ASSERT_GT(daemon, 0);
+  ASSERT_EQ(kill(daemon, SIGHUP), 0);
   EXPECT_TRUE(eventually([&] { return read_file(at("top")) == "new"; }));
 }
 

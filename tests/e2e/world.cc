@@ -106,7 +106,7 @@ pid_t World::daemon_pid() const {
 
 void World::end_daemon(int signal) {
   const pid_t pid = daemon_pid();
-  if (pid == 0) return;
+  if (pid <= 0) return;
   const int fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   ASSERT_GE(fd, 0);
   kill(pid, signal);

@@ -128,10 +128,14 @@ bool Process::running() {
 void Process::stop() {
   if (pid_ <= 0) return;
   ::kill(pid_, SIGTERM);
-  if (await([this] { return !running(); })) return;
+  if (!await([this] { return !running(); })) kill();
+}
+
+bool Process::kill() {
+  if (!running()) return false;
   ::kill(pid_, SIGKILL);
-  ::waitpid(pid_, nullptr, 0);
-  pid_ = -1;
+  ::waitpid(std::exchange(pid_, -1), nullptr, 0);
+  return true;
 }
 
 std::uint16_t reserve_port() {

@@ -28,11 +28,14 @@ class Process {
   Process(Process&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
   Process& operator=(Process&& other) noexcept;
 
+  /// -1 once it is reaped: no number to give to kill(2), which would take it for everyone.
   pid_t pid() const { return pid_; }
   /// False once it ended (it is reaped then).
   bool running();
   /// SIGTERM, SIGKILL after ten seconds; returns when it is reaped. Idempotent.
   void stop();
+  /// SIGKILL, and reaps it. False: it had ended by itself, and nothing was signalled.
+  bool kill();
 
  private:
   pid_t pid_ = -1;

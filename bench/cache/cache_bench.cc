@@ -101,8 +101,8 @@ void ReadHit(benchmark::State& state) {
 BENCHMARK(ReadHit)
     ->Args({4096, 2})
     ->Args({4096, 512})
-    ->Args({256 * 1024, 2})
-    ->Args({256 * 1024, 512});
+    ->Args({64 * 1024, 2})
+    ->Args({64 * 1024, 512});
 
 // Storing contents of `range(0)` KiB, 128 MiB in all, with a commit at the end, against pwrite(2)
 // of the same bytes in the same pieces into one file, with an fdatasync at the end.

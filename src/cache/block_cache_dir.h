@@ -8,7 +8,7 @@
 namespace lazyvol::cache {
 
 /// Version of the layout of files and of the rows that describe them.
-inline constexpr unsigned kCacheFormat = 1;
+inline constexpr unsigned kCacheFormat = 2;
 
 /// A cache directory, marked as ours (`lazyvol-cache`) and held by this process (`lock`, flock(2),
 /// with the pid in it) until this object goes away.

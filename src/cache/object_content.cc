@@ -10,10 +10,17 @@
 namespace lazyvol::cache {
 namespace {
 
-// Contents of up to 4 GiB have all their rows in memory while they are open (150 KB at most); of
+// Contents of up to 1 GiB have all their rows in memory while they are open (150 KB at most); of
 // larger ones a row is read when its group is first asked for.
 constexpr std::uint32_t kLoadAllGroups = 256;
 constexpr int kReadAttempts = 3;
+// The disk is told to begin once for so many bytes, when the last of them are written: most often
+// blocks come in order, and the commit syncs what is left.
+constexpr std::uint64_t kStretch = 1U << 20;
+
+bool ends_stretch(std::uint64_t offset) {
+  return offset % kStretch == 0;
+}
 
 Error absent() {
   return Error{Code::not_found, "not in the cache"};
@@ -239,7 +246,8 @@ Status ObjectContent::store(std::uint64_t block, std::span<const std::byte> byte
       shared_.health.suspend(put.error());
       return put;
     }
-    (*file)->start_writeback(at, bytes.size());
+    if (ends_stretch(at + bytes.size()))
+      (*file)->start_writeback(at / kStretch * kStretch, kStretch);
     return {};
   };
   Status written = write();

@@ -138,7 +138,8 @@ std::string status_to_json(const DaemonStatus& s) {
         {"connections_opened", s.http.connections_opened},
         {"bytes_received", s.http.bytes_received},
         {"in_flight", s.http.in_flight},
-        {"queued", s.http.queued}}},
+        {"queued", s.http.queued},
+        {"connections_allowed", s.http.connections_allowed}}},
       {"limits", limits_json(s)}};
   return body.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -9,7 +9,7 @@ namespace {
 
 /// Buffers kept for reuse while anything is in flight: 4 MiB spare the allocator a steady stream of
 /// map and unmap, and are nothing beside the budget.
-constexpr std::size_t kMaxSpare = 16;
+constexpr std::size_t kMaxSpare = 64;
 
 }  // namespace
 

@@ -31,7 +31,7 @@ struct FetchOptions {
   std::chrono::milliseconds first_retry_delay{100};  ///< doubles with each retry (net/retry.h)
   std::uint64_t max_request_bytes = 8ULL << 20;      ///< of one coalesced range request
   std::uint32_t max_requests = 16;                   ///< range requests in flight
-  std::uint64_t max_readahead = 64ULL << 20;
+  std::uint64_t max_readahead = 128ULL << 20;
   bool readahead = true;
 };
 

@@ -29,7 +29,7 @@ struct ContentKey {
 ContentKey live_content_key(std::string_view source, std::string_view path,
                             std::string_view validator);
 
-inline constexpr std::uint32_t kBlockSize = 256 * 1024;
+inline constexpr std::uint32_t kBlockSize = 64 * 1024;
 
 /// A content of `size` bytes as blocks of kBlockSize, the last one shorter. Block numbers count
 /// from 0.

@@ -24,10 +24,10 @@ struct MountOptions {
   std::chrono::milliseconds negative_metadata_ttl{60'000};
   std::chrono::milliseconds io_timeout{10'000};  ///< without progress
   std::uint32_t io_retries = 10;
-  std::uint32_t max_connections = 16;         ///< to one host
-  std::uint64_t max_readahead = 64ULL << 20;  ///< bytes ahead of a sequential reader
-  bool prefetch = true;                       ///< prefetch=auto|none
-  std::string layout = "auto";                ///< auto|published|files
+  std::uint32_t max_connections = 64;          ///< to one host
+  std::uint64_t max_readahead = 128ULL << 20;  ///< bytes ahead of a sequential reader
+  bool prefetch = true;                        ///< prefetch=auto|none
+  std::string layout = "auto";                 ///< auto|published|files
   std::string key;       ///< of the publisher: "ed25519:HEX", or the path of a PEM file
   std::string revision;  ///< of a published volume: its number, or a tag; empty: the present one
   std::chrono::milliseconds refresh{60'000};          ///< of a published volume; 0: never

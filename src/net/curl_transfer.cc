@@ -155,6 +155,19 @@ Status CurlTransfer::outcome(CURLcode code) {
   return transfer_error(code, host_label(pending_->target.origin), reason_.data(), os_errno);
 }
 
+Concurrency::Outcome CurlTransfer::load(base::Monotonic ended, CURLcode code) const {
+  long status = 0;
+  curl_off_t bytes = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_getinfo(easy_.get(), CURLINFO_SIZE_DOWNLOAD_T, &bytes);
+  Concurrency::Outcome outcome;
+  outcome.started = pending_->started_at;
+  outcome.ended = ended;
+  outcome.bytes = static_cast<std::uint64_t>(bytes);
+  outcome.overloaded = status == 429 || status == 503 || code == CURLE_OPERATION_TIMEDOUT;
+  return outcome;
+}
+
 bool CurlTransfer::over_http2() const {
   long version = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_VERSION, &version);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "net/concurrency.h"
 #include "net/easy_handle.h"
 #include "net/header_parser.h"
 #include "net/pending_request.h"
@@ -22,7 +23,7 @@ inline constexpr int kMaxRedirects = 10;
 /// Self-synchronised; what HttpStats is made of.
 struct Counters {
   std::atomic<std::uint64_t> requests{0}, failures{0}, connections_opened{0}, bytes_received{0};
-  std::atomic<std::uint64_t> in_flight{0}, queued{0};
+  std::atomic<std::uint64_t> in_flight{0}, queued{0}, connections_allowed{0};
 };
 
 /// Lives on the transfer thread, at one address, while its handle is in the multi handle.
@@ -55,6 +56,9 @@ class CurlTransfer {
   /// What `code`, the end of the transfer, means for the sink; ok also for a redirect to be
   /// followed.
   Status outcome(CURLcode code);
+  /// What it says of the server's load, having ended with `code` (CURLE_OPERATION_TIMEDOUT also
+  /// when it was we who lost patience).
+  Concurrency::Outcome load(base::Monotonic ended, CURLcode code) const;
   /// Where the server sent us instead, if it did.
   const std::optional<std::string>& redirect() const { return redirect_; }
   bool over_http2() const;

@@ -82,7 +82,8 @@ class HttpEngine::Impl {
       : options_(with_defaults(std::move(options))),
         multi_(make_multi(options_)),
         mailbox_(std::make_shared<Mailbox>(multi_.get())),
-        queue_(options_.max_connections_per_host, options_.max_connections_total),
+        queue_(options_.max_connections_per_host, options_.max_connections_total,
+               options_.first_connections_per_host),
         thread_([this] { run(); }) {}
 
   ~Impl() {
@@ -150,6 +151,7 @@ HttpStats HttpEngine::Impl::stats() const {
   stats.bytes_received = counters_.bytes_received.load(relaxed);
   stats.in_flight = counters_.in_flight.load(relaxed);
   stats.queued = counters_.queued.load(relaxed);
+  stats.connections_allowed = counters_.connections_allowed.load(relaxed);
   return stats;
 }
 
@@ -235,6 +237,7 @@ void HttpEngine::Impl::start_admitted() {
   while (auto pending = queue_.pop()) {
     counters_.requests.fetch_add(1, std::memory_order_relaxed);
     const std::uint64_t id = pending->id;
+    pending->started_at = now();
     auto transfer = std::make_unique<CurlTransfer>(std::move(pending), pool_.take(), options_,
                                                    counters_, sockets_);
     Status status = transfer->prepare();
@@ -327,6 +330,7 @@ void HttpEngine::Impl::finish(CurlTransfer& transfer, CURLcode code, std::option
   if (code == CURLE_OK && transfer.pending().shareable) {
     queue_.note_http2(origin, transfer.over_http2());
   }
+  queue_.note_outcome(origin, transfer.load(now(), code));
   const Status status = reason ? Status(*std::move(reason)) : transfer.outcome(code);
   // libcurl 7.88 leaves a handle that failed early or shared an HTTP/2 connection with its buffer,
   // whose size can then not be set any more.
@@ -365,6 +369,7 @@ void HttpEngine::Impl::complete(std::unique_ptr<PendingRequest> pending, const S
 void HttpEngine::Impl::update_gauges() {
   counters_.in_flight.store(active_.size(), std::memory_order_relaxed);
   counters_.queued.store(queue_.waiting(), std::memory_order_relaxed);
+  counters_.connections_allowed.store(queue_.widest(), std::memory_order_relaxed);
 }
 
 /// Cancels everything. Sinks may submit more while this goes on, until the mailbox is closed.

@@ -110,6 +110,8 @@ class HttpSink {
 
 struct HttpEngineOptions {
   std::uint32_t max_connections_per_host = 16;
+  /// To begin with; more when that brings more (concurrency.h). Never above the maximum.
+  std::uint32_t first_connections_per_host = 16;
   std::uint32_t max_connections_total = 128;
   std::string user_agent;  ///< default "lazyvol/VERSION"
   std::chrono::milliseconds connect_timeout{5'000};
@@ -125,6 +127,7 @@ struct HttpEngineOptions {
 struct HttpStats {
   std::uint64_t requests = 0, failures = 0, connections_opened = 0, bytes_received = 0;
   std::uint64_t in_flight = 0, queued = 0;
+  std::uint64_t connections_allowed = 0;  ///< to the server that may have the most
 };
 
 /// Owns the transfer thread "lv-net". Requests beyond the connection limits wait here ordered by

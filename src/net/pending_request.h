@@ -23,7 +23,7 @@ struct PendingRequest {
   int redirects = 0;
   /// May share one HTTP/2 connection with others; else it needs a connection of its own.
   bool shareable = false;
-  base::Monotonic queued_at;
+  base::Monotonic queued_at, started_at;
   /// Posts a cancel when request.context.stop is requested.
   std::unique_ptr<std::stop_callback<std::function<void()>>> on_stop;
 };

@@ -31,8 +31,13 @@ bool RequestQueue::Host::idle() const {
   return exclusive.empty() && shareable.empty() && exclusive_active == 0 && shareable_active == 0;
 }
 
-RequestQueue::RequestQueue(std::uint32_t per_host, std::uint32_t total)
-    : per_host_(std::max(1U, per_host)), total_(std::max(1U, total)) {}
+RequestQueue::RequestQueue(std::uint32_t per_host, std::uint32_t total,
+                           std::uint32_t first_per_host)
+    : per_host_{std::min(first_per_host, per_host), per_host}, total_(std::max(1U, total)) {}
+
+RequestQueue::Host& RequestQueue::host(const Origin& origin) {
+  return hosts_.try_emplace(origin, per_host_).first->second;
+}
 
 /// Applies `change` to `host` and keeps the sum of connections right.
 template <class Change>
@@ -45,7 +50,7 @@ void RequestQueue::change(Host& host, Change change) {
 void RequestQueue::push(std::unique_ptr<PendingRequest> request) {
   const Key key{request->request.context.priority, request->id};
   where_.emplace(request->id, std::pair(request->target.origin, key));
-  Host& host = hosts_[request->target.origin];
+  Host& host = this->host(request->target.origin);
   (request->shareable ? host.shareable : host.exclusive).emplace(key, std::move(request));
 }
 
@@ -55,7 +60,7 @@ bool RequestQueue::admits(const Host& host, const PendingRequest& request) const
     if (host.shareable_active >= connection_share(priority, kStreamsPerHost)) return false;
     if (host.shareable_active > 0) return true;  // needs no further connection
   }
-  return host.connections() < connection_share(priority, per_host_) &&
+  return host.connections() < connection_share(priority, host.concurrency.limit()) &&
          connections_ < connection_share(priority, total_);
 }
 
@@ -83,7 +88,7 @@ std::unique_ptr<PendingRequest> RequestQueue::pop() {
 }
 
 void RequestQueue::release(const PendingRequest& request) {
-  change(hosts_[request.target.origin], [&](Host& host) {
+  change(host(request.target.origin), [&](Host& host) {
     --(request.shareable ? host.shareable_active : host.exclusive_active);
   });
   --under_way_;
@@ -94,7 +99,7 @@ std::unique_ptr<PendingRequest> RequestQueue::remove(std::uint64_t id) {
   const auto where = where_.find(id);
   if (where == where_.end()) return nullptr;
   const auto& [origin, key] = where->second;
-  Host& host = hosts_[origin];
+  Host& host = this->host(origin);
   std::unique_ptr<PendingRequest> request;
   for (Waiting* waiting : {&host.exclusive, &host.shareable}) {
     if (auto it = waiting->find(key); it != waiting->end()) {
@@ -117,6 +122,18 @@ void RequestQueue::note_progress(const Origin& origin, Monotonic when) {
   if (auto it = hosts_.find(origin); it != hosts_.end()) {
     it->second.last_progress = std::max(it->second.last_progress, when);
   }
+}
+
+void RequestQueue::note_outcome(const Origin& origin, Concurrency::Outcome outcome) {
+  Host& host = this->host(origin);
+  outcome.others_wait = !host.exclusive.empty() || !host.shareable.empty();
+  host.concurrency.finished(outcome);
+}
+
+std::uint32_t RequestQueue::widest() const {
+  std::uint32_t most = 0;
+  for (const auto& [origin, host] : hosts_) most = std::max(most, host.concurrency.limit());
+  return most;
 }
 
 Monotonic RequestQueue::last_progress(const Origin& origin) const {

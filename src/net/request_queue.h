@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "net/concurrency.h"
 #include "net/pending_request.h"
 
 namespace lazyvol::net {
@@ -27,7 +28,9 @@ class RequestQueue {
   /// Streams that requests may have open to one HTTP/2 server, over one connection.
   static constexpr std::uint32_t kStreamsPerHost = 64;
 
-  RequestQueue(std::uint32_t per_host, std::uint32_t total);
+  /// `first_per_host`: of `per_host`, until more prove their worth (concurrency.h).
+  RequestQueue(std::uint32_t per_host, std::uint32_t total,
+               std::uint32_t first_per_host = UINT32_MAX);
 
   void push(std::unique_ptr<PendingRequest> request);
   /// The most urgent (priority, then age) request that the limits admit, now counted as under way;
@@ -42,6 +45,10 @@ class RequestQueue {
   void note_http2(const Origin& origin, bool http2);
   void note_progress(const Origin& origin, base::Monotonic when);
   base::Monotonic last_progress(const Origin& origin) const;
+  /// How a request to `origin` ended; `others_wait` is known here.
+  void note_outcome(const Origin& origin, Concurrency::Outcome outcome);
+  /// The most connections that any server may have now.
+  std::uint32_t widest() const;
 
   /// Takes out the requests that waited context.no_progress while their server (or, when nothing of
   /// theirs is under way, every server) sent nothing.
@@ -61,7 +68,9 @@ class RequestQueue {
     std::uint32_t exclusive_active = 0, shareable_active = 0;
     bool http2 = false;
     base::Monotonic last_progress{};
+    Concurrency concurrency;
 
+    explicit Host(const Concurrency::Bounds& bounds) : concurrency(bounds) {}
     std::uint32_t connections() const;
     bool idle() const;
   };
@@ -73,7 +82,10 @@ class RequestQueue {
   template <class Change>
   void change(Host& host, Change change);
 
-  const std::uint32_t per_host_, total_;
+  Host& host(const Origin& origin);
+
+  const Concurrency::Bounds per_host_;
+  const std::uint32_t total_;
   Hosts hosts_;
   std::unordered_map<std::uint64_t, std::pair<Origin, Key>> where_;  ///< the waiting, by id
   std::uint32_t connections_ = 0;  ///< the sum of Host::connections()

@@ -40,11 +40,10 @@ std::optional<ByteRange> StreamDetector::on_read(std::uint64_t offset, std::uint
   stream->used = tick_;
   advance(*stream, offset, length);
 
-  if (!sequential(*stream)) {
-    stream->window = 0;  // turned scattered: what was fetched ahead is not being consumed
-    return std::nullopt;
-  }
-  return ask(*stream);
+  stream->proven = sequential(*stream);
+  if (stream->proven) return ask(*stream);
+  stream->run = 0;  // turned scattered: what was fetched ahead is not being consumed
+  return std::nullopt;
 }
 
 StreamDetector::Stream* StreamDetector::find(std::uint64_t offset, std::uint64_t length) {
@@ -78,10 +77,12 @@ StreamDetector::Stream& StreamDetector::start(std::uint64_t offset) {
 }
 
 void StreamDetector::advance(Stream& stream, std::uint64_t offset, std::uint64_t length) {
-  stream.next = std::max(stream.next, offset + length);
+  const std::uint64_t next = std::max(stream.next, offset + length);
+  stream.run += next - stream.next;
+  stream.next = next;
   // While a stream proves itself, a read before its start (overtaken, or chance) widens the span;
   // later it is a small step back.
-  if (stream.window == 0) stream.begin = std::min(stream.begin, offset);
+  if (!stream.proven) stream.begin = std::min(stream.begin, offset);
   stream.consumed = std::min(stream.consumed + length, stream.next - stream.begin);
   while (stream.next - stream.begin > kMemory) {
     stream.begin += (stream.next - stream.begin) / 2;
@@ -98,12 +99,8 @@ std::optional<ByteRange> StreamDetector::ask(Stream& stream) const {
   if (limit_ == 0) return std::nullopt;
   const std::uint64_t floor = std::max(stream.ahead, stream.next);
   const std::uint64_t under_way = floor - stream.next;
-  if (stream.window == 0) {
-    stream.window = options_.first_window;
-  } else if (under_way <= stream.window / 2) {
-    stream.window = std::min(stream.window * 2, options_.max_window);
-  }
-  const std::uint64_t window = std::min(stream.window, limit_);
+  const std::uint64_t earned = std::max(options_.first_window, options_.growth * stream.run);
+  const std::uint64_t window = std::min({earned, options_.max_window, limit_});
   if (under_way >= window) return std::nullopt;
   const bool worth_it = under_way <= window / 2 || window - under_way >= kPiece;
   if (!worth_it) return std::nullopt;

@@ -14,15 +14,17 @@ struct ByteRange {
 
 struct StreamOptions {
   std::uint64_t first_window = 1ULL << 20;
-  std::uint64_t max_window = 64ULL << 20;     ///< max-readahead
+  std::uint32_t growth = 2;  ///< the window is this many times what the stream has read so far
+  std::uint64_t max_window = 128ULL << 20;    ///< max-readahead
   std::uint64_t back_seek_kept = 1ULL << 20;  ///< jumping this far is no new stream
   std::uint32_t max_streams = 8;              ///< readers that share one file, told apart
   std::uint32_t sequential_after = 2;         ///< reads in a row before readahead begins
 };
 
 /// Tells several sequential streams apart in the reads of one file, tolerant of the kernel's
-/// out-of-order requests. The window doubles while the reader keeps consuming what was fetched
-/// ahead and is forgotten when it jumps. Not thread-safe: guard with the file's lock.
+/// out-of-order requests. The window grows with what the reader has consumed, so that what is
+/// fetched in vain stays in proportion, and is forgotten when it jumps. Not thread-safe: guard with
+/// the file's lock.
 ///
 /// A stream counts as sequential when it was continued `sequential_after - 1` times and the bytes
 /// read cover at least half of the span that it moved over of late. So strided reads, and scattered
@@ -44,7 +46,8 @@ class StreamDetector {
   struct Stream {
     std::uint64_t next = 0;      ///< where it is expected to go on
     std::uint64_t ahead = 0;     ///< everything before this was asked for
-    std::uint64_t window = 0;    ///< 0 until the stream proved sequential
+    std::uint64_t run = 0;       ///< bytes that it went forward while it was sequential
+    bool proven = false;         ///< sequential, as of its last read
     std::uint32_t hits = 0;      ///< times it was continued
     std::uint64_t used = 0;      ///< logical time, for replacement
     std::uint64_t begin = 0;     ///< density is judged over [begin, next)

@@ -1,5 +1,6 @@
 #include "source/sftp_source.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <utility>
@@ -12,6 +13,9 @@
 
 namespace lazyvol::source {
 namespace {
+
+/// Each is a process and a login of the server's, and a thread here; four fill a line.
+constexpr std::uint32_t kMostConnections = 16;
 
 class SftpSource : public Source {
  public:
@@ -105,7 +109,8 @@ Result<std::shared_ptr<Source>> make_sftp_source(const model::SourceUrl& url,
   if (const char* dir = std::getenv("LAZYVOL_SSH_DIR")) settings.target.ssh_dir = dir;
   settings.io_timeout = options.io_timeout;
   const std::string display = url.canonical();
-  auto pool = std::make_shared<SftpPool>(settings, display, options.max_connections);
+  auto pool = std::make_shared<SftpPool>(settings, display,
+                                         std::min(options.max_connections, kMostConnections));
   return std::shared_ptr<Source>(std::make_shared<SftpSource>(
       display, std::move(pool), std::make_shared<const SftpRoot>(url.path), options.io_retries,
       environment.timer));

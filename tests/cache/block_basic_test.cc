@@ -33,7 +33,7 @@ TEST_P(BySize, PartsOfBlocks) {
       ASSERT_TRUE(cache->commit().ok());
     }
     EXPECT_TRUE(read_right(*content, 1, 0, 1, 1));
-    EXPECT_TRUE(read_right(*content, 1, 1, 4095, 100'000));
+    EXPECT_TRUE(read_right(*content, 1, 1, 4095, 30'000));
     EXPECT_TRUE(read_right(*content, 1, last, length - 7, 7));
     Bytes beyond(8);
     EXPECT_EQ(content->read(last, length - 7, beyond).error().code, Code::invalid_argument);

@@ -74,6 +74,11 @@ inline bool read_right(CachedContent& content, std::uint64_t number, std::uint64
   return read_right(content, number, block, 0, content.layout().length_of(block));
 }
 
+/// How many blocks a content of `bytes` has.
+inline std::uint64_t blocks_in(std::uint64_t bytes) {
+  return model::BlockLayout{bytes}.count();
+}
+
 /// How many blocks of the content hit, all of them right.
 inline std::uint64_t hits_of(CachedContent& content, std::uint64_t number) {
   std::uint64_t hits = 0;

@@ -65,8 +65,8 @@ TEST_F(Threads, ManyStoreTheSameBlock) {
     threads.emplace_back([&] { store_all(*content, 1); });
   }
   for (auto& thread : threads) thread.join();
-  EXPECT_EQ(hits_of(*content, 1), 16U);
-  EXPECT_EQ(cache->stats().stored_blocks, 16U);
+  EXPECT_EQ(hits_of(*content, 1), blocks_in(4 * kMiB));
+  EXPECT_EQ(cache->stats().stored_blocks, blocks_in(4 * kMiB));
 }
 
 TEST_F(Threads, BackPressureLetsEveryoneThrough) {
@@ -79,7 +79,7 @@ TEST_F(Threads, BackPressureLetsEveryoneThrough) {
     threads.emplace_back([&, t] { store_all(*cache->content(key_of(t), 8 * kMiB), t); });
   }
   for (auto& thread : threads) thread.join();
-  EXPECT_EQ(cache->stats().stored_blocks, 4 * 32U);
+  EXPECT_EQ(cache->stats().stored_blocks, 4 * blocks_in(8 * kMiB));
 }
 
 TEST_F(Threads, ContentsComeAndGo) {

@@ -69,10 +69,10 @@ TEST_F(CrashOrder, RowsGoBeforeHolesAreMade) {
   const auto content = cache->content(key_of(1), 16 * kMiB);
   store_all(*content, 1);
   ASSERT_TRUE(cache->commit().ok());
-  ASSERT_EQ(named(*index), 64U);
+  ASSERT_EQ(named(*index), blocks_in(16 * kMiB));
   ASSERT_TRUE(cache->trim(cache->stats().bytes - 4 * kMiB).ok());
   EXPECT_GE(punches, 1U);
-  EXPECT_LE(named_at_punch, 48U);
+  EXPECT_LE(named_at_punch, blocks_in(12 * kMiB));
   EXPECT_EQ(hits_of(*content, 1), named(*index));
 }
 
@@ -94,7 +94,7 @@ TEST_F(CrashOrder, FailedHolesFreeNothingAndHarmNothing) {
   ASSERT_TRUE(cache->trim(cache->stats().bytes - 2 * kMiB).ok());
   EXPECT_EQ(hits_of(*first, 1), 0U);
   store_all(*first, 1);
-  EXPECT_EQ(hits_of(*first, 1), 64U);
+  EXPECT_EQ(hits_of(*first, 1), blocks_in(16 * kMiB));
 }
 
 }  // namespace

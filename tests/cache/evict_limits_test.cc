@@ -58,7 +58,7 @@ TEST_F(EvictLimits, OneObjectLargerThanTheCache) {
   EXPECT_LE(stats.bytes, kLimit);
   EXPECT_GE(stats.evicted_bytes, 512 * kMiB - kLimit);
   EXPECT_EQ(stats.corrupt_blocks, 0U);
-  EXPECT_GE(hits_of(*content, 1), 64U);
+  EXPECT_GE(hits_of(*content, 1), blocks_in(16 * kMiB));
 }
 
 TEST_F(EvictLimits, ManySmallContents) {
@@ -66,7 +66,7 @@ TEST_F(EvictLimits, ManySmallContents) {
   for (std::uint64_t i = 0; i < 400; ++i) {
     const auto content = cache->content(key_of(i), 500 * kKiB);
     store_all(*content, i);
-    EXPECT_EQ(hits_of(*content, i), 2U);
+    EXPECT_EQ(hits_of(*content, i), blocks_in(500 * kKiB));
   }
   EXPECT_LE(cache->stats().bytes, kLimit);
   EXPECT_LE(data_on_disk(), kLimit);
@@ -98,13 +98,13 @@ TEST_F(EvictLimits, ScanDoesNotFlushWhatIsReadAgain) {
   const auto cache = open(limited());
   const auto hot = cache->content(key_of(1), 8 * kMiB);
   store_all(*hot, 1);
-  EXPECT_EQ(hits_of(*hot, 1), 32U);
-  EXPECT_EQ(hits_of(*hot, 1), 32U);  // again: protected
+  EXPECT_EQ(hits_of(*hot, 1), blocks_in(8 * kMiB));
+  EXPECT_EQ(hits_of(*hot, 1), blocks_in(8 * kMiB));  // again: protected
   for (std::uint64_t i = 0; i < 30; ++i) {
     const auto scanned = cache->content(key_of(200 + i), 8 * kMiB);
     EXPECT_EQ(read_through(*scanned, 200 + i), 0U);
   }
-  EXPECT_EQ(hits_of(*hot, 1), 32U);
+  EXPECT_EQ(hits_of(*hot, 1), blocks_in(8 * kMiB));
 }
 
 TEST_F(EvictLimits, ProtectionSurvivesClosingTheContent) {
@@ -120,7 +120,7 @@ TEST_F(EvictLimits, ProtectionSurvivesClosingTheContent) {
     const auto scanned = cache->content(key_of(200 + i), 8 * kMiB);
     EXPECT_EQ(read_through(*scanned, 200 + i), 0U);
   }
-  EXPECT_EQ(hits_of(*cache->content(key_of(1), 8 * kMiB), 1), 32U);
+  EXPECT_EQ(hits_of(*cache->content(key_of(1), 8 * kMiB), 1), blocks_in(8 * kMiB));
 }
 
 TEST_F(EvictLimits, ProtectedContentsCompeteAmongThemselves) {
@@ -133,7 +133,7 @@ TEST_F(EvictLimits, ProtectedContentsCompeteAmongThemselves) {
   }
   EXPECT_LE(cache->stats().bytes, kLimit);
   EXPECT_EQ(hits_of(*cache->content(key_of(0), 8 * kMiB), 0), 0U);
-  EXPECT_GT(hits_of(*cache->content(key_of(19), 8 * kMiB), 19), 16U);
+  EXPECT_GT(hits_of(*cache->content(key_of(19), 8 * kMiB), 19), blocks_in(4 * kMiB));
 }
 
 TEST_F(EvictLimits, UsedSmallContentsGetASecondChance) {
@@ -142,7 +142,7 @@ TEST_F(EvictLimits, UsedSmallContentsGetASecondChance) {
   store_all(*hot, 0);
   for (std::uint64_t i = 1; i <= 600; ++i) {
     store_all(*cache->content(key_of(i), 500 * kKiB), i);
-    EXPECT_EQ(hits_of(*hot, 0), 1U) << "after " << i;
+    EXPECT_EQ(hits_of(*hot, 0), blocks_in(200 * kKiB)) << "after " << i;
   }
   EXPECT_EQ(hits_of(*cache->content(key_of(1), 500 * kKiB), 1), 0U);
   EXPECT_LE(data_on_disk(), kLimit);

@@ -260,7 +260,7 @@ TEST(FrameGet, MemoryStaysWithinItsLimits) {
             std::nullopt);
   EXPECT_LE(rig.stats().peak_bytes, 16 * kMiB);
   EXPECT_EQ(rig.stats().unstored, 0u);
-  EXPECT_EQ(rig.cache->stored(), 30u * 4);
+  EXPECT_EQ(rig.cache->stored(), 30u * model::BlockLayout{kMiB}.count());
 }
 
 TEST(FrameGet, AWantOfVeryManyIsDoneInStretches) {

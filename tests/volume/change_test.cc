@@ -6,7 +6,7 @@
 namespace lazyvol::testing {
 namespace {
 
-constexpr std::size_t kBlock = 256 * 1024;
+constexpr std::size_t kBlock = model::kBlockSize;
 
 class ChangeTest : public VolumeTest {
  protected:

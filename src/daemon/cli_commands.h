@@ -9,6 +9,7 @@
 #include "daemon/cli.h"
 #include "daemon/control_client.h"
 #include "lazyvol/error.h"
+#include "lazyvol/volume.h"
 
 namespace lazyvol::daemon {
 
@@ -48,6 +49,9 @@ int run_limit(const std::string& cache_dir, const std::vector<std::string>& opti
 
 /// Prints "lazyvol: MESSAGE" as one line; answers with `status`.
 int complain(Console console, const std::string& message, int status);
+
+/// What a line of a streamed answer says.
+PrefetchProgress progress_of(const ControlJson& line);
 
 /// The daemon that serves what `path` lies on, and the path inside that mount.
 struct Place {

@@ -21,17 +21,6 @@ ControlJson target_of(const Place& place) {
   return {{"mountpoint", place.mountpoint}, {"path", model::percent_encode_path(place.path)}};
 }
 
-PrefetchProgress progress_of(const ControlJson& line) {
-  PrefetchProgress progress;
-  progress.files_done = json_number(line, "/files_done");
-  progress.files_found = json_number(line, "/files_found");
-  progress.bytes_done = json_number(line, "/bytes_done");
-  progress.bytes_found = json_number(line, "/bytes_found");
-  progress.failures = json_number(line, "/failures");
-  progress.finished = json_flag(line, "/finished");
-  return progress;
-}
-
 int prefetch_one(const std::string& path, Console console) {
   const auto place = find_place(path);
   if (!place.ok()) return complain(console, place.error().message, kExitFailed);
@@ -64,6 +53,17 @@ int evict_one(const std::string& path, Console console) {
 int complain(Console console, const std::string& message, int status) {
   console.err << "lazyvol: " << one_line(message) << std::endl;
   return status;
+}
+
+PrefetchProgress progress_of(const ControlJson& line) {
+  PrefetchProgress progress;
+  progress.files_done = json_number(line, "/files_done");
+  progress.files_found = json_number(line, "/files_found");
+  progress.bytes_done = json_number(line, "/bytes_done");
+  progress.bytes_found = json_number(line, "/bytes_found");
+  progress.failures = json_number(line, "/failures");
+  progress.finished = json_flag(line, "/finished");
+  return progress;
 }
 
 Result<Place> find_place(const std::string& path) {

@@ -10,6 +10,7 @@
 #include "daemon/cli.h"
 #include "daemon/cli_commands.h"
 #include "daemon/cli_parse.h"
+#include "daemon/cli_profile.h"
 #include "model/options.h"
 
 namespace lazyvol::daemon {
@@ -205,6 +206,7 @@ int lazyvol_main(const std::vector<std::string>& arguments, Console console) {
   add_contents(app, line);
   add_cache(app, line);
   add_limit(app, line);
+  add_profile_commands(app, line.run);
   add_publish_commands(app, line.run);
   add_volume_commands(app, line.run);
   add_verify_commands(app, line.run);

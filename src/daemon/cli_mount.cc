@@ -58,6 +58,7 @@ Result<model::MountOptions> parse_options(const std::vector<std::string>& texts)
   }
   options.credentials = absolute_option(options.credentials);
   options.ca_cert = absolute_option(options.ca_cert);
+  options.prefetch_profile = absolute_option(options.prefetch_profile);
   if (!options.key.starts_with("ed25519:")) options.key = absolute_option(options.key);
   return options;
 }

@@ -19,6 +19,7 @@
 #include "daemon/interrupt.h"
 #include "daemon/mounted_path.h"
 #include "daemon/paths.h"
+#include "daemon/profile_file.h"
 #include "daemon/progress_bar.h"
 #include "net/secret_file.h"
 #include "publish/dir_files.h"
@@ -35,8 +36,6 @@ namespace {
 namespace fs = std::filesystem;
 using publish::PublishReport;
 
-constexpr std::uint64_t kMaxProfileBytes = 64U << 20;
-
 struct PublishCommand {
   std::string tree, destination, key_file, profile_file, expires, state_dir;
   std::string chunk = "default";
@@ -51,27 +50,6 @@ bool lies_in(const fs::path& path, const fs::path& directory) {
       std::mismatch(directory.begin(), directory.end(), path.begin(), path.end());
   (void)rest;
   return end == directory.end();
-}
-
-/// A profile: the paths in the tree that a start reads, one a line.
-Result<std::vector<std::string>> read_profile(const std::string& path) {
-  const publish::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) return errno_error(errno, "--profile " + path);
-  LAZYVOL_TRY_ASSIGN(const std::string text,
-                     publish::read_some(file, 0, kMaxProfileBytes + 1, path));
-  if (text.size() > kMaxProfileBytes) {
-    return Error{Code::too_large, "--profile " + path + ": longer than 64 MiB"};
-  }
-  std::vector<std::string> lines;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    std::string line = text.substr(at, end - at);
-    while (line.starts_with("./")) line.erase(0, 2);
-    while (line.starts_with('/')) line.erase(0, 1);
-    if (!line.empty()) lines.push_back(std::move(line));
-    at = end + 1;
-  }
-  return lines;
 }
 
 /// Turns texts into options. Errors: invalid_argument for usage; others for files.
@@ -92,7 +70,9 @@ Status complete_options(PublishCommand& command) {
     }
   }
   if (!command.profile_file.empty()) {
-    LAZYVOL_TRY_ASSIGN(options.profile, read_profile(command.profile_file));
+    auto profile = read_profile(command.profile_file);
+    if (!profile.ok()) return profile.error().in("--profile");
+    options.profile = *std::move(profile);
   }
   if (!command.key_file.empty()) {
     LAZYVOL_TRY_ASSIGN(const net::SecretFile file, net::read_secret_file(command.key_file));
@@ -290,7 +270,8 @@ void add_publish_options(CLI::App& app, PublishCommand& line) {
       ->type_name("NAME")
       ->allow_extra_args(false);
   app.add_option("--profile", line.profile_file,
-                 "paths that a start reads first, one a line: they go into one pack")
+                 "what a start reads first (lazyvol profile record, or paths, one a line): it goes "
+                 "into one pack")
       ->type_name("FILE");
   app.add_option("--chunk", line.chunk,
                  "cut files of 256 KiB and more into parts of about 256 KiB, or 64 KiB with fine")

@@ -14,8 +14,11 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/profile_file.h"
 #include "model/options.h"
 #include "model/source_url.h"
+#include "volume/profile_record.h"
+#include "volume/profile_replay.h"
 
 namespace lazyvol::daemon {
 namespace {
@@ -122,6 +125,23 @@ std::string progress_line(const PrefetchProgress& p) {
                   {"finished", p.finished}});
 }
 
+/// The answer of a call that fetches: lines of progress, and what ends them.
+struct PrefetchStream {
+  std::shared_ptr<LineStream> lines = std::make_shared<LineStream>();
+
+  std::function<void(const PrefetchProgress&)> progress() const {
+    return [lines = lines](const PrefetchProgress& progress) {
+      if (!progress.finished) lines->progress(progress_line(progress));
+    };
+  }
+  std::function<void(Result<PrefetchProgress>)> done() const {
+    return [lines = lines](Result<PrefetchProgress> done) {
+      if (done.ok()) done->finished = true;
+      lines->finish(done.ok() ? progress_line(*done) : error_line(done.error()));
+    };
+  }
+};
+
 std::string check_line(const cache::CheckReport& report, bool finished) {
   return text_of({{"blocks_checked", report.blocks_checked},
                   {"bytes_checked", report.bytes_checked},
@@ -140,11 +160,18 @@ ControlApi::ControlApi(Runtime& runtime, MountTable& mounts)
 ControlResponse ControlApi::handle(const ControlRequest& request) {
   using Handler = ControlResponse (ControlApi::*)(const ControlRequest&);
   static const std::map<std::string_view, Handler> kPosts{
-      {"/v1/mount", &ControlApi::mount},       {"/v1/umount", &ControlApi::umount},
-      {"/v1/refresh", &ControlApi::refresh},   {"/v1/evict", &ControlApi::evict},
-      {"/v1/prefetch", &ControlApi::prefetch}, {"/v1/cache/check", &ControlApi::check},
-      {"/v1/cache/trim", &ControlApi::trim},   {"/v1/limits", &ControlApi::limits},
+      {"/v1/mount", &ControlApi::mount},
+      {"/v1/umount", &ControlApi::umount},
+      {"/v1/refresh", &ControlApi::refresh},
+      {"/v1/evict", &ControlApi::evict},
+      {"/v1/prefetch", &ControlApi::prefetch},
+      {"/v1/cache/check", &ControlApi::check},
+      {"/v1/cache/trim", &ControlApi::trim},
+      {"/v1/limits", &ControlApi::limits},
       {"/v1/stop", &ControlApi::stop},
+      {"/v1/profile/record", &ControlApi::record_profile},
+      {"/v1/profile/stop", &ControlApi::stop_profile},
+      {"/v1/profile/replay", &ControlApi::replay_profile},
   };
   const bool status_path = request.path == "/v1/status";
   if (status_path && request.method == "GET") return {200, status_to_json(status()) + "\n"};
@@ -225,21 +252,52 @@ ControlResponse ControlApi::evict(const ControlRequest& request) {
 ControlResponse ControlApi::prefetch(const ControlRequest& request) {
   auto target = find_target(mounts_, request.body);
   if (!target.ok()) return error_response(target.error());
-  auto stream = std::make_shared<LineStream>();
   RequestContext context;
   context.priority = Priority::hydrate;
   context.cause = Cause::prefetch;
-  context.stop = stream->stop_token();
-  target->volume->prefetch(
-      target->path, context,
-      [stream](const PrefetchProgress& progress) {
-        if (!progress.finished) stream->progress(progress_line(progress));
-      },
-      [stream](Result<PrefetchProgress> done) {
-        if (done.ok()) done->finished = true;
-        stream->finish(done.ok() ? progress_line(*done) : error_line(done.error()));
-      });
-  return {200, {}, stream};
+  const PrefetchStream stream;
+  context.stop = stream.lines->stop_token();
+  target->volume->prefetch(target->path, context, stream.progress(), stream.done());
+  return {200, {}, stream.lines};
+}
+
+ControlResponse ControlApi::record_profile(const ControlRequest& request) {
+  auto target = find_target(mounts_, request.body);
+  if (!target.ok()) return error_response(target.error());
+  target->volume->accesses().start();
+  return ok(Json::object());
+}
+
+ControlResponse ControlApi::stop_profile(const ControlRequest& request) {
+  auto target = find_target(mounts_, request.body);
+  if (!target.ok()) return error_response(target.error());
+  RequestContext context;
+  context.priority = Priority::metadata;
+  context.cause = Cause::lookup;
+  context.stop = request.stop;
+  Answer<model::Profile> answer;
+  volume::finish_recording(target->volume, context, answer.callback());
+  const auto profile = answer.wait();
+  if (!profile.ok()) return error_response(profile.error());
+  return ok({{"profile", model::format_profile(*profile)}});
+}
+
+ControlResponse ControlApi::replay_profile(const ControlRequest& request) {
+  const auto run = [&]() -> Result<ControlResponse> {
+    LAZYVOL_TRY_ASSIGN(const auto fields, Fields::parse(request.body, {"mountpoint", "file"}));
+    LAZYVOL_TRY_ASSIGN(const auto mountpoint, fields.text("mountpoint"));
+    LAZYVOL_TRY_ASSIGN(const auto file, fields.text("file"));
+    LAZYVOL_TRY_ASSIGN(const auto volume, mounts_.volume(mountpoint));
+    LAZYVOL_TRY_ASSIGN(auto profile, read_profile(file));
+    RequestContext context;
+    const PrefetchStream stream;
+    context.stop = stream.lines->stop_token();
+    volume::ProfileReplay::run(volume, std::move(profile), context, stream.progress(),
+                               stream.done());
+    return ControlResponse{200, {}, stream.lines};
+  };
+  auto response = run();
+  return response.ok() ? *std::move(response) : error_response(response.error());
 }
 
 ControlResponse ControlApi::check(const ControlRequest& request) {

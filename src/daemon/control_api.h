@@ -19,6 +19,9 @@ namespace lazyvol::daemon {
 ///   POST /v1/refresh     {mountpoint}
 ///   POST /v1/evict       {mountpoint, path}               path percent-encoded, relative
 ///   POST /v1/prefetch    {mountpoint, path}               answer: progress as JSON lines
+///   POST /v1/profile/record {mountpoint}                  begins to note what is read
+///   POST /v1/profile/stop   {mountpoint}                  answer: {"profile": text}
+///   POST /v1/profile/replay {mountpoint, file}            answer: progress as JSON lines
 ///   POST /v1/cache/check {}                               answer: progress as JSON lines
 ///   POST /v1/cache/trim  {bytes}
 ///   POST /v1/limits      {options}                        those of a daemon, as for -o
@@ -37,6 +40,9 @@ class ControlApi {
   ControlResponse refresh(const ControlRequest& request);
   ControlResponse evict(const ControlRequest& request);
   ControlResponse prefetch(const ControlRequest& request);
+  ControlResponse record_profile(const ControlRequest& request);
+  ControlResponse stop_profile(const ControlRequest& request);
+  ControlResponse replay_profile(const ControlRequest& request);
   ControlResponse check(const ControlRequest& request);
   ControlResponse trim(const ControlRequest& request);
   ControlResponse limits(const ControlRequest& request);

@@ -8,10 +8,12 @@
 #include <utility>
 
 #include "base/log.h"
+#include "daemon/profile_file.h"
 #include "model/source_url.h"
 #include "source/registry.h"
 #include "volume/layout.h"
 #include "volume/live_volume.h"
+#include "volume/profile_replay.h"
 #include "volume/published_volume.h"
 
 namespace lazyvol::daemon {
@@ -165,6 +167,12 @@ Result<std::shared_ptr<volume::MountedVolume>> MountTable::open_git(
 
 Status MountTable::assemble(Mount& mount, const MountRequest& request) {
   LAZYVOL_TRY_ASSIGN(const auto url, model::parse_source_url(request.source));
+  std::optional<model::Profile> profile;
+  if (!request.options.prefetch_profile.empty()) {
+    auto read = read_profile(request.options.prefetch_profile);
+    if (!read.ok()) return read.error().in("option prefetch-profile");
+    profile = *std::move(read);
+  }
   if (url.is_git()) {
     LAZYVOL_TRY_ASSIGN(mount.volume, open_git(mount, url, request.options));
   } else {
@@ -182,7 +190,22 @@ Status MountTable::assemble(Mount& mount, const MountRequest& request) {
     reaper_.submit([this, mountpoint, id] { reap(mountpoint, id); });
   };
   LAZYVOL_TRY_ASSIGN(mount.session, fuse::Session::mount(mount.volume, std::move(session), ended));
+  if (profile) replay(mount, *std::move(profile));
   return {};
+}
+
+/// In the background; ends with the volume.
+void MountTable::replay(const Mount& mount, model::Profile profile) {
+  volume::ProfileReplay::run(
+      mount.volume, std::move(profile), {}, nullptr,
+      [source = mount.source](const Result<PrefetchProgress>& done) {
+        if (done.ok()) {
+          base::log_info("{}: of the profile's {} items {} were fetched, {} could not be", source,
+                         done->files_found, done->files_done, done->failures);
+        } else if (done.error().code != Code::cancelled) {
+          base::log_warn("{}: the profile was not fetched: {}", source, done.error().message);
+        }
+      });
 }
 
 void MountTable::apply_limits(const model::MountOptions& options) {

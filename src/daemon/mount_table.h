@@ -14,6 +14,7 @@
 #include "lazyvol/error.h"
 #include "lazyvol/source.h"
 #include "model/options.h"
+#include "model/profile.h"
 #include "model/source_url.h"
 #include "volume/mounted_volume.h"
 
@@ -103,6 +104,7 @@ class MountTable {
   Result<std::shared_ptr<volume::MountedVolume>> open_volume(const Mount& mount,
                                                              const model::SourceUrl& url,
                                                              const model::MountOptions& options);
+  static void replay(const Mount& mount, model::Profile profile);
   void hide_what_is_gone(const std::string& mountpoint);
   void reap(const std::string& mountpoint, std::uint64_t id);
   static void dismantle(Mount& mount);

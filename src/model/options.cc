@@ -77,6 +77,8 @@ const std::vector<Option>& table() {
              [](MountOptions& o, std::string_view text) { return set_prefetch(o.prefetch, text); },
              [](const MountOptions& o) { return std::vector{show_prefetch(o.prefetch)}; },
              LAZYVOL_SAME(prefetch)},
+      LAZYVOL_OPTION("prefetch-profile", "FILE", "a profile whose files are fetched at once",
+                     prefetch_profile, set_path(o.prefetch_profile, text)),
       LAZYVOL_OPTION("layout", "auto|published|files",
                      "whether SOURCE holds a published volume or plain files", layout,
                      set_layout(o.layout, text)),

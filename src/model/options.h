@@ -27,8 +27,9 @@ struct MountOptions {
   std::uint32_t max_connections = 64;          ///< to one host
   std::uint64_t max_readahead = 128ULL << 20;  ///< bytes ahead of a sequential reader
   bool prefetch = true;                        ///< prefetch=auto|none
-  std::string layout = "auto";                 ///< auto|published|files
-  std::string key;       ///< of the publisher: "ed25519:HEX", or the path of a PEM file
+  std::string prefetch_profile;  ///< path of a profile (model/profile.h) to be fetched at once
+  std::string layout = "auto";   ///< auto|published|files
+  std::string key;               ///< of the publisher: "ed25519:HEX", or the path of a PEM file
   std::string revision;  ///< of a published volume: its number, or a tag; empty: the present one
   std::chrono::milliseconds refresh{60'000};          ///< of a published volume; 0: never
   std::chrono::milliseconds refresh_timeout{10'000};  ///< without progress

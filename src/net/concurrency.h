@@ -25,7 +25,7 @@ class Concurrency {
   struct Outcome {
     base::Monotonic started{}, ended{};
     std::uint64_t bytes = 0;
-    bool overloaded = false;  ///< 429, 503, or no answer in time
+    bool overloaded = false;   ///< 429, 503, or no answer in time
     bool others_wait = false;  ///< for a connection to this server
   };
 
@@ -48,9 +48,9 @@ class Concurrency {
   std::uint32_t requests_ = 0, crowded_ = 0;
   // The step that is being tried.
   bool trying_ = false, doubling_ = true;
-  std::uint32_t proven_ = 0;   ///< the limit before it
-  double proven_rate_ = 0;     ///< and what came then
-  std::uint32_t rest_ = 0;     ///< epochs before the next step
+  std::uint32_t proven_ = 0;    ///< the limit before it
+  double proven_rate_ = 0;      ///< and what came then
+  std::uint32_t rest_ = 0;      ///< epochs before the next step
   std::uint32_t refusals_ = 0;  ///< steps in a row that brought nothing
   base::Monotonic backed_off_{};
 };

@@ -49,16 +49,33 @@ class Wanted {
   std::unordered_set<catalog::Digest, catalog::DigestHash> seen_;
 };
 
-Status add_content(const catalog::Content& content, catalog::PageReader& reader, Wanted& wanted) {
+bool overlaps(const std::vector<model::ProfileRange>& ranges, std::uint64_t begin,
+              std::uint64_t end) {
+  return ranges.empty() || std::any_of(ranges.begin(), ranges.end(), [&](const auto& range) {
+           return range.begin < end && begin < range.end;
+         });
+}
+
+Status add_content(const catalog::Content& content, const std::vector<model::ProfileRange>& ranges,
+                   catalog::PageReader& reader, Wanted& wanted) {
+  std::uint64_t at = 0;
+  const auto add = [&](const catalog::FrameRef& frame, std::uint64_t length) {
+    if (overlaps(ranges, at, at + length)) wanted.add(frame);
+    at += length;
+  };
   if (const auto* list = std::get_if<catalog::PieceContent>(&content)) {
-    for (const catalog::Piece& piece : list->pieces) wanted.add(piece.frame);
+    for (const catalog::Piece& piece : list->pieces) add(piece.frame, piece.length);
   }
   const auto* map = std::get_if<catalog::MapContent>(&content);
   if (map == nullptr) return {};
   return for_each_extent(
       reader, map->map,
       [&](const catalog::Extent& extent) -> Status {
-        if (extent.kind == catalog::Extent::Kind::piece) wanted.add(extent.frame);
+        if (extent.kind == catalog::Extent::Kind::piece) {
+          add(extent.frame, extent.length);
+        } else {
+          at += extent.length;
+        }
         return {};
       },
       [&](const catalog::FrameRef& frame) { wanted.add(frame); });
@@ -67,19 +84,18 @@ Status add_content(const catalog::Content& content, catalog::PageReader& reader,
 }  // namespace
 
 Result<WrittenHotPack> write_hot_pack(Store& store, catalog::PageReader& reader,
-                                      const catalog::Roots& roots,
-                                      std::span<const std::string> paths,
+                                      const catalog::Roots& roots, const model::Profile& profile,
                                       std::span<const catalog::HotPack> known, Progress& progress) {
   WrittenHotPack written;
   const auto names = std::make_shared<const std::string>(roots.names);
   Wanted wanted;
-  for (const std::string& path : paths) {
+  for (const model::ProfileItem& item : profile) {
     LAZYVOL_TRY(progress.check());
     progress.tick();
     if (wanted.is_full()) break;
-    LAZYVOL_TRY_ASSIGN(const auto entry, find_path(reader, names, path));
-    if (!entry && !path.empty()) written.unknown.push_back(path);
-    if (entry) LAZYVOL_TRY(add_content(entry->content, reader, wanted));
+    LAZYVOL_TRY_ASSIGN(const auto entry, find_path(reader, names, item.path));
+    if (!entry && !item.path.empty()) written.unknown.push_back(item.path);
+    if (entry) LAZYVOL_TRY(add_content(entry->content, item.ranges, reader, wanted));
   }
   if (wanted.frames().empty()) return written;
 

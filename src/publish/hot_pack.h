@@ -13,6 +13,7 @@
 #include "catalog/head.h"
 #include "catalog/page_store.h"
 #include "lazyvol/error.h"
+#include "model/profile.h"
 #include "publish/progress.h"
 #include "publish/store.h"
 
@@ -27,12 +28,12 @@ struct WrittenHotPack {
   std::vector<std::string> unknown;      ///< paths that name nothing in the catalog
 };
 
-/// Makes a pack of the frames (and file maps) of `paths` in the catalog of `roots`, as many as fit,
-/// each once, and writes it unless it is among `known`. Paths that lead to no file with frames are
-/// passed over. Symbolic links are not followed. Errors: those of the store; corrupt; cancelled.
+/// Makes a pack of the frames (and file maps) that `profile` needs in the catalog of `roots`, as
+/// many as fit, each once, and writes it unless it is among `known`. Paths that lead to no file
+/// with frames are passed over. Symbolic links are not followed. Errors: those of the store;
+/// corrupt; cancelled.
 Result<WrittenHotPack> write_hot_pack(Store& store, catalog::PageReader& reader,
-                                      const catalog::Roots& roots,
-                                      std::span<const std::string> paths,
+                                      const catalog::Roots& roots, const model::Profile& profile,
                                       std::span<const catalog::HotPack> known, Progress& progress);
 
 }  // namespace lazyvol::publish

@@ -17,6 +17,7 @@
 
 #include "catalog/signing_key.h"
 #include "lazyvol/error.h"
+#include "model/profile.h"
 #include "publish/store.h"
 
 namespace lazyvol::publish {
@@ -28,7 +29,7 @@ struct PublishOptions {
   std::filesystem::path state_dir;
   std::optional<catalog::SecretKey> key;  ///< nothing: the head is not signed
   std::vector<std::string> tags;          ///< tags/NAME become copies of the head
-  std::vector<std::string> profile;       ///< paths in the tree, in the order a start reads them
+  model::Profile profile;                 ///< what a start reads, in its order
   bool fine_chunks = false;               ///< 16/64/256 KiB instead of 64/256/1024 KiB
   int level = 3;                          ///< of zstd
   unsigned threads = 0;                   ///< 0: as many as there are cores

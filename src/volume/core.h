@@ -9,6 +9,7 @@
 #include "base/locked.h"
 #include "lazyvol/source.h"
 #include "model/options.h"
+#include "volume/access_recorder.h"
 #include "volume/activity.h"
 #include "volume/live_volume.h"
 #include "volume/node_view.h"
@@ -37,6 +38,7 @@ class Core {
   const std::string content_source;  ///< the source's part of content keys
   const NodeView view;
   const std::shared_ptr<Activity> activity = std::make_shared<Activity>();
+  const std::shared_ptr<AccessRecorder> accesses = std::make_shared<AccessRecorder>();
   Tree tree;
   Notifier notifier;
   Counters counters;

@@ -29,7 +29,8 @@ void LiveTouch::descend(NodeId directory, std::string rest) {
       directory, ctx_,
       [self = shared_from_this(), directory,
        rest = std::move(rest)](const Result<Freshness>& fresh) mutable {
-        if (!fresh.ok() || rest.empty()) return self->done_(Status(fresh.ok() ? Status() : fresh.error()));
+        if (!fresh.ok() || rest.empty())
+          return self->done_(Status(fresh.ok() ? Status() : fresh.error()));
         const auto slash = rest.find('/');
         const std::string name = rest.substr(0, slash);
         rest.erase(0, slash == std::string::npos ? slash : slash + 1);
@@ -40,7 +41,8 @@ void LiveTouch::descend(NodeId directory, std::string rest) {
         if (is_directory && (self->item_.directory || !rest.empty())) {
           return self->descend((*entry)->id, std::move(rest));
         }
-        if (!rest.empty()) return self->done_(Error{Code::not_directory, name + ": not a directory"});
+        if (!rest.empty())
+          return self->done_(Error{Code::not_directory, name + ": not a directory"});
         self->found(directory, **entry);
       });
 }

@@ -8,6 +8,7 @@
 #include "volume/directory_snapshot.h"
 #include "volume/evictor.h"
 #include "volume/live_content.h"
+#include "volume/live_touch.h"
 #include "volume/live_volume_impl.h"
 #include "volume/prefetcher.h"
 #include "volume/refresher.h"
@@ -143,6 +144,7 @@ Node LiveVolumeImpl::open_node(const OpenVersion& version) const {
 void LiveVolumeImpl::lookup(NodeId parent, std::string name, RequestContext ctx, Done<Node> done) {
   if (name.size() > kMaxName) return done(Error{Code::name_too_long, "a name of over 255 bytes"});
   if (!valid_name(name)) return done(Error{Code::not_found, "no entry can have this name"});
+  core_->accesses->note_directory(parent);
   resolve(parent, name, ctx,
           [self = shared_from_this(), done = std::move(done)](const Result<Resolved>& resolved) {
             if (!resolved.ok()) return done(resolved.error());
@@ -180,6 +182,7 @@ void LiveVolumeImpl::open_directory(NodeId id, RequestContext ctx,
   const auto place = core_->tree.place(id);
   if (!place.ok()) return done(place.error());
   if (!*place) return done(gone(id));
+  core_->accesses->note_directory(id);
   if (id != kRootNode) {
     const auto entry = core_->tree.find((*place)->parent, (*place)->name);
     if (entry.ok() && *entry && (*entry)->remote.type != NodeType::directory) {
@@ -214,7 +217,8 @@ std::shared_ptr<File> LiveVolumeImpl::open_version(OpenVersion version,
   }
   const NodeId id = version.entry.id;
   return std::make_shared<OpenFile>(open_files_->add(id, std::move(version)), content,
-                                    fetch_options_, std::move(again));
+                                    fetch_options_, RecordedFile{core_->accesses, id},
+                                    std::move(again));
 }
 
 void LiveVolumeImpl::open_file(NodeId id, RequestContext ctx, Done<std::shared_ptr<File>> done) {
@@ -295,6 +299,24 @@ void LiveVolumeImpl::prefetch(std::string path, RequestContext ctx,
                               Done<PrefetchProgress> done) {
   Prefetcher::run({core_, listings_, entry_stats_, fetcher_}, std::move(path), std::move(ctx),
                   std::move(progress), std::move(done));
+}
+
+void LiveVolumeImpl::path_of(NodeId id, RequestContext, Done<std::string> done) {
+  const auto place = core_->tree.place(id);
+  if (!place.ok()) return done(place.error());
+  if (!*place) return done(gone(id));
+  auto path = id == kRootNode ? core_->tree.path_of(id)
+                              : core_->tree.path_of((*place)->parent, (*place)->name);
+  if (!path.ok()) return done(std::move(path).error());
+  const std::size_t root = core_->tree.root_path().size();
+  path->erase(0, root == 0 || path->size() == root ? root : root + 1);
+  done(std::move(path));
+}
+
+void LiveVolumeImpl::touch(model::ProfileItem item, RequestContext ctx,
+                           std::function<void(Status)> done) {
+  LiveTouch::run({core_, listings_, entry_stats_, fetcher_}, std::move(item), std::move(ctx),
+                 std::move(done));
 }
 
 VolumeStatfs LiveVolumeImpl::statfs() const {

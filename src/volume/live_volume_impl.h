@@ -44,6 +44,10 @@ class LiveVolumeImpl final : public LiveVolume,
   VolumeStatfs statfs() const override;
   void listen(ChangeListener* listener) override { core_->notifier.listen(listener); }
   VolumeStats stats() const override;
+  AccessRecorder& accesses() override { return *core_->accesses; }
+  void path_of(NodeId id, RequestContext ctx, Done<std::string> done) override;
+  void touch(model::ProfileItem item, RequestContext ctx,
+             std::function<void(Status)> done) override;
   void stop() override;
 
  private:

@@ -13,6 +13,8 @@
 #include "fetch/fetcher.h"
 #include "fetch/frame_store.h"
 #include "lazyvol/volume.h"
+#include "model/profile.h"
+#include "volume/access_recorder.h"
 
 namespace lazyvol::volume {
 
@@ -49,6 +51,16 @@ struct VolumeStats {
 class MountedVolume : public Volume {
  public:
   virtual VolumeStats stats() const = 0;
+  /// Told of every file that is read and every directory that names are looked up in, by the ids
+  /// that are shown.
+  virtual AccessRecorder& accesses() = 0;
+  /// The path of a node from the mount's root. Errors: stale (it has no name any more),
+  /// name_too_long.
+  virtual void path_of(NodeId id, RequestContext ctx, Done<std::string> done) = 0;
+  /// Fetches what one item of a profile names: a directory's names, or bytes of a file. Errors:
+  /// not_found, not_directory, the source's.
+  virtual void touch(model::ProfileItem item, RequestContext ctx,
+                     std::function<void(Status)> done) = 0;
   /// Fails what waits, stops readahead, and waits until no callback can come. The sources
   /// then keep nothing alive, whatever they still hold. Idempotent; not from a callback.
   virtual void stop() = 0;

@@ -6,10 +6,11 @@ namespace lazyvol::volume {
 
 OpenFile::OpenFile(std::unique_ptr<OpenFiles::Use> use,
                    const std::shared_ptr<fetch::Content>& content,
-                   const fetch::FetchOptions& options, Reopen reopen)
+                   const fetch::FetchOptions& options, RecordedFile recorded, Reopen reopen)
     : shared_(std::make_shared<Shared>()) {
   shared_->use = std::move(use);
   shared_->options = options;
+  shared_->recorded = std::move(recorded);
   shared_->reopen = std::move(reopen);
   *shared_->version.lock() = {std::make_shared<fetch::ContentReader>(content, options),
                               content->ref().size};
@@ -21,6 +22,7 @@ std::uint64_t OpenFile::size() const {
 
 void OpenFile::read(std::uint64_t offset, std::span<std::byte> out, RequestContext ctx,
                     ReadDone done) {
+  shared_->recorded.note(offset, out.size());
   const auto reader = shared_->version.lock()->reader;
   if (!shared_->reopen) return reader->read(offset, out, std::move(ctx), std::move(done));
   // The read keeps the reader: its closing cancels what it asked for.

@@ -9,6 +9,7 @@
 #include "cache/tree_store.h"
 #include "fetch/fetcher.h"
 #include "lazyvol/volume.h"
+#include "volume/access_recorder.h"
 #include "volume/open_table.h"
 
 namespace lazyvol::volume {
@@ -31,7 +32,7 @@ class OpenFile final : public File {
   using Reopen = std::function<void(const RequestContext&, Reopened)>;
 
   OpenFile(std::unique_ptr<OpenFiles::Use> use, const std::shared_ptr<fetch::Content>& content,
-           const fetch::FetchOptions& options, Reopen reopen);
+           const fetch::FetchOptions& options, RecordedFile recorded, Reopen reopen);
 
   std::uint64_t size() const override;
   /// Always: a node is one version, so pages kept under its id can only be of that version. A file
@@ -48,6 +49,7 @@ class OpenFile final : public File {
   struct Shared {
     std::unique_ptr<OpenFiles::Use> use;
     fetch::FetchOptions options;
+    RecordedFile recorded;
     Reopen reopen;
     base::Locked<Version> version;
   };

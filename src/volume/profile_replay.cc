@@ -65,7 +65,8 @@ void ProfileReplay::advance() {
     });
   }
   if (ctx_.stop.stop_requested()) return finish(Error{Code::cancelled, "the replay was stopped"});
-  finish(state_.lock()->progress);
+  const PrefetchProgress last = state_.lock()->progress;
+  finish(last);
 }
 
 void ProfileReplay::touched(const model::ProfileItem& item, const Status& status) {

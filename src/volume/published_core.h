@@ -12,6 +12,7 @@
 #include "fetch/published_fetcher.h"
 #include "lazyvol/source.h"
 #include "model/options.h"
+#include "volume/access_recorder.h"
 #include "volume/activity.h"
 #include "volume/mounted_volume.h"
 #include "volume/notifier.h"
@@ -49,6 +50,7 @@ class PublishedCore {
   const VolumeEnvironment env;
   const std::vector<std::shared_ptr<Source>> origins;
   const std::shared_ptr<Activity> activity = std::make_shared<Activity>();
+  const std::shared_ptr<AccessRecorder> accesses = std::make_shared<AccessRecorder>();
   const std::shared_ptr<PublishedTrust> trust;
   const std::shared_ptr<fetch::PublishedFetcher> fetcher;
   const std::shared_ptr<PublishedObjects> objects;

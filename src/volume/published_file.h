@@ -6,6 +6,7 @@
 
 #include "fetch/fetcher.h"
 #include "lazyvol/volume.h"
+#include "volume/access_recorder.h"
 #include "volume/open_table.h"
 
 namespace lazyvol::volume {
@@ -21,19 +22,25 @@ using PublishedOpenFiles = OpenTable<PublishedOpen>;
 class PublishedFile final : public File {
  public:
   PublishedFile(std::unique_ptr<PublishedOpenFiles::Use> use,
-                const std::shared_ptr<fetch::Content>& content, const fetch::FetchOptions& options)
-      : use_(std::move(use)), reader_(content, options), size_(content->ref().size) {}
+                const std::shared_ptr<fetch::Content>& content, const fetch::FetchOptions& options,
+                RecordedFile recorded)
+      : use_(std::move(use)),
+        recorded_(std::move(recorded)),
+        reader_(content, options),
+        size_(content->ref().size) {}
 
   std::uint64_t size() const override { return size_; }
   /// Always: the publisher gives other bytes another id.
   bool keep_cache() const override { return true; }
   void read(std::uint64_t offset, std::span<std::byte> out, RequestContext ctx,
             ReadDone done) override {
+    recorded_.note(offset, out.size());
     reader_.read(offset, out, std::move(ctx), std::move(done));
   }
 
  private:
   const std::unique_ptr<PublishedOpenFiles::Use> use_;
+  const RecordedFile recorded_;
   fetch::ContentReader reader_;
   const std::uint64_t size_;
 };

@@ -24,7 +24,8 @@ void climb(const RevisionPtr& revision, NodeId id, std::string below, const Requ
                  [revision, below = std::move(below), ctx,
                   done = std::move(done)](const Result<std::optional<catalog::Entry>>& found) {
                    if (!found.ok()) return done(found.error());
-                   if (!*found) return done(Error{Code::stale, "not in the revision that is shown"});
+                   if (!*found)
+                     return done(Error{Code::stale, "not in the revision that is shown"});
                    const catalog::Entry& entry = **found;
                    const std::string path = below.empty() ? entry.name : entry.name + "/" + below;
                    if (path.size() > kMaxPath || entry.id == entry.directory) {
@@ -47,7 +48,8 @@ void touch_published(const std::shared_ptr<PublishedCore>& core, const model::Pr
     if (!entry.ok()) return done(entry.error());
     if (!*entry) return done(Status());  // the root: its page is part of the head
     // What is opened is found by its id, in pages of their own.
-    const auto finish = [core, revision, id = (*entry)->id, ctx, token, done](const Status& status) {
+    const auto finish = [core, revision, id = (*entry)->id, ctx, token,
+                         done](const Status& status) {
       if (!status.ok()) return done(status);
       revision->bring_ids({id}, ctx, [token, done](const Status& brought) { done(brought); });
     };

@@ -131,6 +131,7 @@ Status PublishedVolumeImpl::show(ReadHead head) {
 void PublishedVolumeImpl::lookup(NodeId parent, std::string name, RequestContext ctx,
                                  Done<Node> done) {
   if (name.size() > kMaxName) return done(Error{Code::name_too_long, "a name of that length"});
+  core_->accesses->note_directory(parent);
   const RevisionPtr revision = core_->current.get();
   ctx = core_->patient(std::move(ctx));
   revision->find(revision->in_catalog(parent), name, ctx,
@@ -247,6 +248,7 @@ void PublishedVolumeImpl::xattrs(NodeId id, RequestContext ctx, Done<std::vector
 
 void PublishedVolumeImpl::open_directory(NodeId id, RequestContext ctx,
                                          Done<std::shared_ptr<Directory>> done) {
+  core_->accesses->note_directory(id);
   const RevisionPtr root = core_->current.get();
   if (id == kRootNode) {
     const NodeId mounted = root->in_catalog(kRootNode);
@@ -268,7 +270,8 @@ void PublishedVolumeImpl::open_directory(NodeId id, RequestContext ctx,
 std::shared_ptr<File> PublishedVolumeImpl::open_content(NodeId id, PublishedOpen open) {
   const auto content = open.content;
   return std::make_shared<PublishedFile>(open_files_->add(id, std::move(open)), content,
-                                         core_->fetcher->options());
+                                         core_->fetcher->options(),
+                                         RecordedFile{core_->accesses, id});
 }
 
 void PublishedVolumeImpl::open_file(NodeId id, RequestContext ctx,

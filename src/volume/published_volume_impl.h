@@ -10,6 +10,7 @@
 #include "volume/published_file.h"
 #include "volume/published_heads.h"
 #include "volume/published_refresher.h"
+#include "volume/published_touch.h"
 #include "volume/published_volume.h"
 
 namespace lazyvol::volume {
@@ -39,6 +40,14 @@ class PublishedVolumeImpl final : public PublishedVolume,
   VolumeStatfs statfs() const override;
   void listen(ChangeListener* listener) override { core_->notifier.listen(listener); }
   VolumeStats stats() const override;
+  AccessRecorder& accesses() override { return *core_->accesses; }
+  void path_of(NodeId id, RequestContext ctx, Done<std::string> done) override {
+    published_path(core_, id, std::move(ctx), std::move(done));
+  }
+  void touch(model::ProfileItem item, RequestContext ctx,
+             std::function<void(Status)> done) override {
+    touch_published(core_, item, std::move(ctx), std::move(done));
+  }
   void stop() override;
 
  private:

@@ -10,8 +10,8 @@
 
 namespace lazyvol::volume {
 
-/// Fetches `ranges`, or all of `content` when there are none, within what it has. `done` comes once,
-/// when all of them are stored, or with the first failure once all have ended.
+/// Fetches `ranges`, or all of `content` when there are none, within what it has. `done` comes
+/// once, when all of them are stored, or with the first failure once all have ended.
 void want_ranges(const std::shared_ptr<fetch::Content>& content,
                  const std::vector<model::ProfileRange>& ranges, const RequestContext& ctx,
                  std::function<void(Status)> done);

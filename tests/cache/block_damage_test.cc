@@ -120,7 +120,8 @@ TEST_P(Damage, CheckFindsAllOfIt) {
   const auto report = cache->check([&](const CheckReport&) { return ++calls > 0; });
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->corrupt_blocks, 1U);
-  EXPECT_EQ(report->blocks_checked, content->layout().count() + blocks_in(kLarge) + blocks_in(kSmall));
+  EXPECT_EQ(report->blocks_checked,
+            content->layout().count() + blocks_in(kLarge) + blocks_in(kSmall));
   EXPECT_EQ(report->bytes_checked, GetParam() + kLarge + kSmall);
   EXPECT_GE(calls, 1);
   EXPECT_EQ(cache->stats().corrupt_blocks, 1U);

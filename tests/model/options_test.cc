@@ -32,7 +32,7 @@ TEST(MountOptions, EveryOptionReachesItsField) {
   const auto o = parsed(
       "cache-dir=/"
       "c,cache-size=64M,free-space-ratio=20%,memory-target=1G,metadata-ttl=5,download-limit=10M,"
-      "negative-metadata-ttl=indefinite,io-timeout=1.5s,io-retries=3,max-connections=8,"
+      "negative-metadata-ttl=indefinite,io-timeout=1.5s,io-retries=3,max-connections=8,prefetch-profile=/f,"
       "max-readahead=0,prefetch=none,credentials=/k,ca-cert=/p,endpoint=http://h,region=eu-west-1,"
       "profile=me,force-path-style=no,requester-pays,no-sign-request,subdir=/a//b/,uid=1000,gid=0,"
       "file-mode=0640,dir-mode=750,allow-other,default-permissions=false,on-change=reopen,"
@@ -54,6 +54,7 @@ TEST(MountOptions, EveryOptionReachesItsField) {
   EXPECT_EQ(o.io_timeout, 1500ms);
   EXPECT_EQ(o.io_retries, 3u);
   EXPECT_EQ(o.max_connections, 8u);
+  EXPECT_EQ(o.prefetch_profile, "/f");
   EXPECT_EQ(o.max_readahead, 0u);
   EXPECT_FALSE(o.prefetch);
   EXPECT_EQ(o.credentials, "/k");
@@ -188,6 +189,7 @@ MountOptions random_options(std::mt19937_64& random) {
   if (chance()) o.negative_metadata_ttl = time();
   if (chance()) o.io_timeout = time();
   if (chance()) o.io_retries = static_cast<std::uint32_t>(random() % 1001);
+  if (chance()) o.prefetch_profile = "/a,b";
   if (chance()) o.max_connections = static_cast<std::uint32_t>(1 + random() % 1024);
   if (chance()) o.max_readahead = random() % (1ULL << 63);
   o.prefetch = chance();

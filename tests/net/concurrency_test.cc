@@ -17,9 +17,11 @@ class Server {
  public:
   explicit Server(std::function<double(std::uint32_t)> rate) : rate_(std::move(rate)) {}
 
-  /// Waves of as many requests as are allowed. Answers with the share of the time that `limit` held.
-  double serve(Concurrency& policy, Seconds duration, bool others_wait = true,
-               std::function<bool(std::uint32_t)> holds = [](std::uint32_t) { return true; }) {
+  /// Waves of as many requests as are allowed. Answers with the share of the time that `limit`
+  /// held.
+  double serve(
+      Concurrency& policy, Seconds duration, bool others_wait = true,
+      std::function<bool(std::uint32_t)> holds = [](std::uint32_t) { return true; }) {
     Seconds spent{0}, held{0};
     while (spent < duration) {
       const std::uint32_t limit = policy.limit();

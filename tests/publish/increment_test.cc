@@ -369,8 +369,10 @@ TEST_F(Increment, TagsExpiryAndKeys) {
 }
 
 TEST_F(Increment, TheHotPackHasTheFramesOfTheProfileInOrder) {
-  options_.profile = {"long", "no such file", "a/one", "a",
-                      "tiny", "a/one",        "link",  "a/deep/three"};
+  for (const char* path :
+       {"long", "no such file", "a/one", "a", "tiny", "a/one", "link", "a/deep/three"}) {
+    options_.profile.push_back({path, false, {}});
+  }
   const PublishReport report = publish_and_check();
   EXPECT_TRUE(report.changed);
   EXPECT_GT(report.data_bytes, 5'030'000U);

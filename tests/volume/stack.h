@@ -51,6 +51,7 @@ class Stack {
   Status open();
   void close();
   volume::MountedVolume& volume() { return *volume_; }
+  const std::shared_ptr<volume::MountedVolume>& shared_volume() { return volume_; }
   base::TimerQueue& timer() { return *timer_; }
   cache::BlockCache& cache() { return *cache_; }
   /// What the tree is written to.

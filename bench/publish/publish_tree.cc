@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
   publish::PublishOptions options;
   options.tree = argv[1];
   options.state_dir = argv[3];
-  options.fine_chunks = argc > 4 && std::string(argv[4]) == "fine";
+  if (argc > 4 && std::string(argv[4]) == "fine") options.chunks = publish::Chunks::fine;
   const auto begin = std::chrono::steady_clock::now();
   const auto since = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

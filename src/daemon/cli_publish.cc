@@ -56,7 +56,8 @@ bool lies_in(const fs::path& path, const fs::path& directory) {
 Status complete_options(PublishCommand& command) {
   publish::PublishOptions& options = command.options;
   options.tree = command.tree;
-  options.fine_chunks = command.chunk == "fine";
+  if (command.chunk == "fine") options.chunks = publish::Chunks::fine;
+  if (command.chunk == "fixed") options.chunks = publish::Chunks::fixed;
   for (const std::string& tag : options.tags) LAZYVOL_TRY(publish::tag_path(tag));
   if (!command.expires.empty()) {
     const auto parsed = base::parse_duration(command.expires);
@@ -274,9 +275,10 @@ void add_publish_options(CLI::App& app, PublishCommand& line) {
                  "into one pack")
       ->type_name("FILE");
   app.add_option("--chunk", line.chunk,
-                 "cut files of 256 KiB and more into parts of about 256 KiB, or 64 KiB with fine")
-      ->type_name("default|fine")
-      ->check(CLI::IsMember({"default", "fine"}).description(""));
+                 "cut files of 256 KiB and more into parts of about 256 KiB, of about 64 KiB with fine, "
+                 "or of 64 KiB with fixed (for random reads)")
+      ->type_name("default|fine|fixed")
+      ->check(CLI::IsMember({"default", "fine", "fixed"}).description(""));
   app.add_option("--level", options.level, "of zstd, 1 to 19 (default 3)")
       ->type_name("N")
       ->check(CLI::Range(1, 19).description(""));

@@ -44,10 +44,11 @@ bool find(std::string_view bytes, std::size_t& at, std::size_t end, std::uint64_
 
 }  // namespace
 
-ChunkSizes chunk_sizes(std::uint64_t file_size, bool fine) {
+ChunkSizes chunk_sizes(std::uint64_t file_size, Chunks chunks) {
   constexpr std::uint32_t kKiB = 1024;
+  if (chunks == Chunks::fixed) return {kFixedChunk, kFixedChunk, kFixedChunk};
   if (file_size >= base::kGiB) return {256 * kKiB, 1024 * kKiB, 4096 * kKiB};
-  if (fine) return {16 * kKiB, 64 * kKiB, 256 * kKiB};
+  if (chunks == Chunks::fine) return {16 * kKiB, 64 * kKiB, 256 * kKiB};
   return {64 * kKiB, 256 * kKiB, 1024 * kKiB};
 }
 

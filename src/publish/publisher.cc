@@ -46,11 +46,17 @@ constexpr std::chrono::hours kMaxExpiry{24 * 366 * 100};
 // Frames may be long, and those that are read again lie side by side.
 constexpr std::size_t kFramesKept = 8;
 
+/// Who reads at random wants one chunk, not what is bundled with it.
+Limits limits_for(Chunks chunks, Limits limits) {
+  if (chunks == Chunks::fixed) limits.frame_target = std::min(limits.frame_target, kFixedChunk);
+  return limits;
+}
+
 class Publication {
  public:
   Publication(const Limits& limits, Store& store, const PublishOptions& options,
               const std::function<void(const PublishProgress&)>& tell, std::stop_token stop)
-      : limits_(limits),
+      : limits_(limits_for(options.chunks, limits)),
         store_(store),
         options_(options),
         progress_(tell, std::move(stop)),
@@ -59,7 +65,7 @@ class Publication {
                        1U, kMaxThreads)),
         pages_(store),
         frames_(store, kFramesKept),
-        page_packs_(store, limits, threads_, progress_) {}
+        page_packs_(store, limits_, threads_, progress_) {}
 
   Result<PublishReport> run() {
     LAZYVOL_TRY(check_options());
@@ -156,7 +162,7 @@ class Publication {
     progress_.enter(PublishProgress::Phase::storing);
     FramePipe pipe(store_, *state_, places_, limits_, options_.level, threads_, progress_);
     Bundler bundler(*state_, pipe, places_, contents_, limits_, progress_);
-    ReadAhead ahead(scan_->root, scan_->tree, match_.to_read, options_.fine_chunks, limits_,
+    ReadAhead ahead(scan_->root, scan_->tree, match_.to_read, options_.chunks, limits_,
                     threads_, progress_);
     LAZYVOL_TRY(store_files(ahead, bundler, scan_->tree, match_, *rows_, contents_, progress_));
     LAZYVOL_TRY(pipe.finish());
@@ -286,7 +292,7 @@ class Publication {
     return state_->set_synced({now.document.head.sequence, now.document.digest});
   }
 
-  const Limits& limits_;
+  const Limits limits_;
   Store& store_;
   const PublishOptions& options_;
   Progress progress_;

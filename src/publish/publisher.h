@@ -18,6 +18,7 @@
 #include "catalog/signing_key.h"
 #include "lazyvol/error.h"
 #include "model/profile.h"
+#include "publish/chunker.h"
 #include "publish/store.h"
 
 namespace lazyvol::publish {
@@ -30,7 +31,7 @@ struct PublishOptions {
   std::optional<catalog::SecretKey> key;  ///< nothing: the head is not signed
   std::vector<std::string> tags;          ///< tags/NAME become copies of the head
   model::Profile profile;                 ///< what a start reads, in its order
-  bool fine_chunks = false;               ///< 16/64/256 KiB instead of 64/256/1024 KiB
+  Chunks chunks = Chunks::standard;
   int level = 3;                          ///< of zstd
   unsigned threads = 0;                   ///< 0: as many as there are cores
   std::chrono::seconds expires_in{0};     ///< 0: never

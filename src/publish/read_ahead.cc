@@ -35,11 +35,11 @@ class ReadAhead::Sink final : public ContentSink {
 };
 
 ReadAhead::ReadAhead(const Fd& root, const Tree& tree, std::span<const std::uint32_t> files,
-                     bool fine_chunks, const Limits& limits, unsigned threads, Progress& progress)
+                     Chunks chunks, const Limits& limits, unsigned threads, Progress& progress)
     : root_(root),
       tree_(tree),
       files_(files),
-      settings_{fine_chunks, limits.settle_ns},
+      settings_{chunks, limits.settle_ns},
       limits_(limits),
       progress_(progress),
       workers_("lv-read", threads) {

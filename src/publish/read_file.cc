@@ -41,8 +41,9 @@ Stretch find_stretch(const Fd& file, std::uint64_t begin, std::uint64_t size) {
 
 class Reading {
  public:
-  Reading(const Fd& file, const std::string& path, std::uint64_t size, bool fine, ContentSink& sink)
-      : file_(file), path_(path), size_(size), chunker_(chunk_sizes(size, fine)), sink_(sink) {}
+  Reading(const Fd& file, const std::string& path, std::uint64_t size, Chunks chunks,
+          ContentSink& sink)
+      : file_(file), path_(path), size_(size), chunker_(chunk_sizes(size, chunks)), sink_(sink) {}
 
   // `may_have_holes`: fewer blocks than bytes.
   Result<Outcome> run(bool may_have_holes) {
@@ -126,7 +127,7 @@ Result<std::optional<Chunk>> read_whole(const Fd& file, const std::string& path,
 }
 
 Result<Outcome> read_once(const Fd& file, const std::string& path, const struct stat& before,
-                          bool fine, ContentSink& sink) {
+                          Chunks chunks, ContentSink& sink) {
   const auto size = static_cast<std::uint64_t>(before.st_size);
   const bool has_holes = static_cast<std::uint64_t>(before.st_blocks) * 512 < size;
   if (size == 0) return Outcome::whole;
@@ -135,7 +136,7 @@ Result<Outcome> read_once(const Fd& file, const std::string& path, const struct 
     if (!chunk) return Outcome::changed;
     return sink.whole(*std::move(chunk)) ? Outcome::whole : Outcome::stopped;
   }
-  LAZYVOL_TRY_ASSIGN(const Outcome outcome, Reading(file, path, size, fine, sink).run(has_holes));
+  LAZYVOL_TRY_ASSIGN(const Outcome outcome, Reading(file, path, size, chunks, sink).run(has_holes));
   if (outcome == Outcome::stopped) return outcome;
   LAZYVOL_TRY_ASSIGN(const struct stat after, status_of(file, path));
   if (outcome == Outcome::whole && stamp_of(after) == stamp_of(before)) return outcome;
@@ -178,7 +179,7 @@ Result<FileFacts> read_content(const Fd& root, const std::string& path, const St
       LAZYVOL_TRY_ASSIGN(facts.xattrs, read_xattrs(proc_path(file), true, path));
     }
     LAZYVOL_TRY_ASSIGN(const Outcome outcome,
-                       read_once(file, path, before, settings.fine_chunks, sink));
+                       read_once(file, path, before, settings.chunks, sink));
     if (outcome == Outcome::whole) return facts;
     if (outcome == Outcome::stopped) return Error{Code::cancelled, "publishing was cancelled"};
   }

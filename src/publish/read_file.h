@@ -10,6 +10,7 @@
 
 #include "catalog/digest.h"
 #include "lazyvol/error.h"
+#include "publish/chunker.h"
 #include "publish/tree.h"
 #include "publish/tree_files.h"
 
@@ -47,7 +48,7 @@ struct FileFacts {
 };
 
 struct ReadSettings {
-  bool fine_chunks = false;
+  Chunks chunks = Chunks::standard;
   std::int64_t settle_ns = 2'000'000'000;  ///< see FileFacts::settled
 };
 

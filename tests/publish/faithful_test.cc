@@ -137,9 +137,16 @@ TEST_F(Faithful, SizesAroundEveryLimit) {
   EXPECT_TRUE(std::holds_alternative<catalog::PieceContent>(entry("noise-97").content));
   EXPECT_TRUE(std::holds_alternative<catalog::PieceContent>(entry("noise-1500000").content));
   EXPECT_TRUE(std::holds_alternative<catalog::MapContent>(entry("noise-12000000").content));
-  options_.fine_chunks = true;
-  fs::remove(tree_ / "noise-12000000");
-  publish_and_check();
+  for (const Chunks chunks : {Chunks::fine, Chunks::fixed}) {
+    options_.chunks = chunks;
+    fs::remove(tree_ / "noise-12000000");
+    write_file(tree_ / "noise-1500000", noise(1'500'000, seed++));
+    publish_and_check();
+  }
+  const auto fixed = std::get<catalog::PieceContent>(entry("noise-1500000").content);
+  ASSERT_EQ(fixed.pieces.size(), 23U);
+  EXPECT_EQ(fixed.pieces[0].length, kFixedChunk);
+  EXPECT_NE(fixed.pieces[0].frame.hash, fixed.pieces[1].frame.hash) << "each has a frame alone";
 }
 
 TEST_F(Faithful, SparseFiles) {

@@ -24,7 +24,8 @@ const std::string& input() {
 }
 
 void cut(benchmark::State& state, bool hash) {
-  const Chunker chunker(chunk_sizes(input().size(), state.range(0) != 0));
+  const Chunker chunker(
+      chunk_sizes(input().size(), state.range(0) != 0 ? Chunks::fine : Chunks::standard));
   std::size_t chunks = 0;
   for (auto _ : state) {
     chunks = 0;

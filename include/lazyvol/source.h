@@ -74,6 +74,8 @@ class Transfer {
  public:
   virtual ~Transfer() = default;
   virtual void resume() = 0;
+  /// Somebody waits for it now who is as urgent as that. For whoever holds less urgent reads back.
+  virtual void hurry(Priority) {}
 };
 
 struct ReadRequest {

@@ -153,7 +153,8 @@ int replay(const ProfileCommand& command, Console console) {
 
 void add_profile_commands(CLI::App& app, Command& run) {
   const auto command = std::make_shared<ProfileCommand>();
-  auto* profile = app.add_subcommand("profile", "Record what a workload reads first; fetch it ahead");
+  auto* profile =
+      app.add_subcommand("profile", "Record what a workload reads first; fetch it ahead");
   auto* recording = profile->add_subcommand("record", "Write to FILE what is read on MOUNTPOINT");
   recording->add_option("MOUNTPOINT", command->mountpoint, "a lazyvol mount")->required();
   recording->add_option("FILE", command->file, "the profile to be written")->required();

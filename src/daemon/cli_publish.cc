@@ -274,9 +274,10 @@ void add_publish_options(CLI::App& app, PublishCommand& line) {
                  "what a start reads first (lazyvol profile record, or paths, one a line): it goes "
                  "into one pack")
       ->type_name("FILE");
-  app.add_option("--chunk", line.chunk,
-                 "cut files of 256 KiB and more into parts of about 256 KiB, of about 64 KiB with fine, "
-                 "or of 64 KiB with fixed (for random reads)")
+  app.add_option(
+         "--chunk", line.chunk,
+         "cut files of 256 KiB and more into parts of about 256 KiB, of about 64 KiB with fine, "
+         "or of 64 KiB with fixed (for random reads)")
       ->type_name("default|fine|fixed")
       ->check(CLI::IsMember({"default", "fine", "fixed"}).description(""));
   app.add_option("--level", options.level, "of zstd, 1 to 19 (default 3)")

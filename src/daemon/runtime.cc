@@ -76,7 +76,7 @@ void Runtime::set_download_limit(std::uint64_t bytes_per_second) {
 }
 
 volume::VolumeEnvironment Runtime::volume_environment() {
-  fetch::FetchEnvironment fetch{cache_, timer_, disk_, options_.memory_target / 2};
+  fetch::FetchEnvironment fetch{cache_, timer_, disk_, options_.memory_target / 2, gate_};
   return {base::system_clock(), timer_, work_, trees_, heads_, std::move(fetch)};
 }
 

@@ -84,6 +84,7 @@ class Runtime {
   base::Workers blocking_;
   base::Workers work_;
   source::BandwidthLimit bandwidth_;
+  const std::shared_ptr<fetch::BackgroundGate> gate_ = std::make_shared<fetch::BackgroundGate>();
   std::unique_ptr<net::HttpEngine> http_;
   git::GitOrigins git_;
   base::Locked<CacheLimits> limits_;

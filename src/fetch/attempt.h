@@ -9,6 +9,7 @@
 #include <stop_token>
 
 #include "base/clock.h"
+#include "fetch/background_gate.h"
 #include "fetch/buffer_pool.h"
 #include "fetch/flight.h"
 #include "lazyvol/source.h"
@@ -58,7 +59,8 @@ class Attempt final : public ReadSink, public std::enable_shared_from_this<Attem
   bool check_flow = false;              ///< whole: a block was begun, may the stream go on?
 
   // Guarded by the engine's lock.
-  std::shared_ptr<Transfer> transfer;  ///< null until Source::read() returned
+  std::shared_ptr<Transfer> transfer;            ///< null until Source::read() returned
+  std::unique_ptr<BackgroundGate::Token> token;  ///< until on_done
   bool ended = false;  ///< on_done came: `transfer`, which may hold this sink, is let go
   bool paused = false;
   bool awaits_reader = false;  ///< whole: paused until somebody wants what it brings next

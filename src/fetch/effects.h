@@ -35,6 +35,7 @@ struct Effects {
   std::vector<std::pair<std::shared_ptr<WantOp>, Status>> wants_done;
   std::vector<std::shared_ptr<WantOp>> advances;
   std::vector<std::shared_ptr<Attempt>> stops, resumes;
+  std::vector<std::pair<std::shared_ptr<Transfer>, Priority>> hurries;
   std::vector<std::shared_ptr<ContentImpl>> stale;
   // only to be destroyed
   std::vector<Flight> flights;
@@ -42,8 +43,8 @@ struct Effects {
 
   bool empty() const {
     return deliveries.empty() && failures.empty() && stores.empty() && wants_done.empty() &&
-           advances.empty() && stops.empty() && resumes.empty() && stale.empty() &&
-           flights.empty() && garbage.empty();
+           advances.empty() && stops.empty() && resumes.empty() && hurries.empty() &&
+           stale.empty() && flights.empty() && garbage.empty();
   }
 };
 

@@ -158,6 +158,7 @@ void Engine::perform(Effects& effects) {
   }
   for (const auto& attempt : fx.stops) attempt->stop.request_stop();
   for (const auto& attempt : fx.resumes) resume(attempt);
+  for (const auto& [transfer, priority] : fx.hurries) transfer->hurry(priority);
   for (auto& [op, status] : fx.wants_done) {
     if (auto done = std::exchange(op->done, nullptr)) done(std::move(status));
   }

@@ -129,6 +129,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // engine_admission.cc: what may start
   void pump();
   std::shared_ptr<Attempt> admit(State& state, Effects& fx);
+  bool gate_lets(State& state, const std::shared_ptr<Request>& request);
   bool make_room(State& state, const std::shared_ptr<Request>& request, Effects& fx);
   void absorb_neighbours(State& state, const std::shared_ptr<Request>& request, Effects& fx);
   std::shared_ptr<Attempt> begin(State& state, const std::shared_ptr<Request>& request);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "fetch/engine.h"
+#include "fetch/slots.h"
 
 namespace lazyvol::fetch {
 namespace {
@@ -19,6 +20,7 @@ constexpr std::uint64_t kKeptMost = 32ULL << 20;
 std::uint64_t Engine::memory_limit(Priority priority) const {
   const std::uint64_t budget = pool_->budget();
   if (priority == Priority::reader) return budget;
+  if (priority == Priority::hydrate) return budget / 2;  // else readahead would find none left
   return budget - std::min(budget / 4, options_.max_request_bytes);
 }
 
@@ -77,10 +79,8 @@ std::shared_ptr<Attempt> Engine::admit(State& state, Effects& fx) {
   bool full = false;
   for (const auto& candidate : state.queue.ready()) {
     const auto request = candidate;  // make_room() may change the queue
-    const std::uint64_t slots = request->priority == Priority::reader
-                                    ? options_.max_requests
-                                    : std::max(options_.max_requests - 1, 1u);
-    if (state.active.size() >= slots) break;
+    if (state.active.size() >= slots_for(request->priority, options_.max_requests)) break;
+    if (!gate_lets(state, request)) break;  // nothing behind it is more urgent
     // A server without ranges would answer each of several requests with the whole object.
     if (state.ranges_doubtful && request->content->flights().active > 0) continue;
     // What does not fit holds back those behind it, else small ones would starve it; but not those
@@ -90,6 +90,23 @@ std::shared_ptr<Attempt> Engine::admit(State& state, Effects& fx) {
     full = true;
   }
   return nullptr;
+}
+
+/// Whether a request may start beside those of readers; what is to be short is made so.
+bool Engine::gate_lets(State& state, const std::shared_ptr<Request>& request) {
+  if (!env_.gate || request->priority != Priority::hydrate) return true;
+  const auto allowed = env_.gate->allowance(base::system_clock().now(),
+                                            slots_for(Priority::hydrate, options_.max_requests),
+                                            options_.max_request_bytes);
+  if (!allowed.start) {
+    arm_tick(state, allowed.again);
+    return false;
+  }
+  const std::uint64_t blocks = std::max<std::uint64_t>(1, allowed.most_bytes / model::kBlockSize);
+  if (!request->whole && request->end - request->first > blocks) {
+    split(state, request, request->first + blocks);
+  }
+  return true;
 }
 
 /// Reserves the memory for a request; of a reader's, at least for its beginning (the rest goes back
@@ -166,6 +183,7 @@ std::shared_ptr<Attempt> Engine::begin(State& state, const std::shared_ptr<Reque
     attempt->block_length = layout.length_of(request->first);
   }
   request->attempt = attempt;
+  if (env_.gate) attempt->token = env_.gate->enter(request->priority, now);
   state.active.insert(attempt);
   ++request->content->flights().active;
   Counters::add(counters_->requests);
@@ -188,17 +206,21 @@ void Engine::start(const std::shared_ptr<Attempt>& attempt) {
     ctx.stop = attempt->stop.get_token();
   }
   const ContentRef& ref = request.content->ref();
+  const Priority priority = ctx.priority;
   auto transfer =
       source_->read(ReadRequest{ref.path, ref.validator, attempt->offset, attempt->length}, attempt,
                     std::move(ctx));
   bool resume_now = false;
+  std::optional<Priority> more_urgent;
   {
     auto state = state_.lock();
     if (attempt->ended) return;  // answered inline
     attempt->transfer = transfer;
     resume_now = std::exchange(attempt->resume_early, false);
+    if (request.priority < priority) more_urgent = request.priority;
   }
   if (resume_now && transfer) transfer->resume();
+  if (more_urgent && transfer) transfer->hurry(*more_urgent);
 }
 
 void Engine::feed_starved(State& state, Effects& fx) {

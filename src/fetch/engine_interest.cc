@@ -133,13 +133,16 @@ void Engine::ask(State& state, const std::shared_ptr<ContentImpl>& content,
 }
 
 /// A more urgent reader needs `block` of a request: when it still waits, the part from that block
-/// on goes ahead. (Of a request in flight nothing can be hurried.)
+/// on goes ahead. One in flight is the source's to hurry.
 void Engine::raise(State& state, std::shared_ptr<Request> request, std::uint64_t block,
                    Priority priority, Effects& fx) {
   wake(*request, fx);
   if (request->priority <= priority) return;
   if (request->state == Request::State::queued && !request->whole && block > request->first) {
     request = split(state, request, block);
+  }
+  if (request->attempt && request->attempt->transfer) {
+    fx.hurries.emplace_back(request->attempt->transfer, priority);
   }
   state.queue.raise(request, priority);
 }

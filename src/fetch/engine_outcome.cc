@@ -29,6 +29,7 @@ void Engine::attempt_done(std::shared_ptr<Attempt> attempt, Status status) {
     auto state = state_.lock();
     state->active.erase(attempt);
     attempt->ended = true;
+    attempt->token.reset();
     fx.garbage.push_back(std::exchange(attempt->transfer, nullptr));
     std::erase(state->starved, attempt);
     --attempt->request->content->flights().active;

@@ -11,6 +11,7 @@
 #include "base/timer.h"
 #include "base/workers.h"
 #include "cache/block_cache.h"
+#include "fetch/background_gate.h"
 #include "lazyvol/request.h"
 #include "lazyvol/source.h"
 #include "model/content.h"
@@ -23,6 +24,8 @@ struct FetchEnvironment {
   base::TimerQueue& timer;
   base::Workers& disk;                        ///< checksums and cache writes
   std::uint64_t memory_bytes = 128ULL << 20;  ///< in flight and not yet stored, per Fetcher
+  /// Shared by all that take bytes from origins; null where that is looked after below.
+  std::shared_ptr<BackgroundGate> gate = std::make_shared<BackgroundGate>();
 };
 
 struct FetchOptions {

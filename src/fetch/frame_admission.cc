@@ -5,6 +5,7 @@
 
 #include "catalog/pack.h"
 #include "fetch/frame_engine.h"
+#include "fetch/slots.h"
 
 namespace lazyvol::fetch {
 namespace {
@@ -16,12 +17,21 @@ constexpr milliseconds kProbePatience{1'000};
 /// More ready frames than this for each request, and little is worth fetching ahead.
 constexpr std::size_t kCrowded = 64;
 
+const FrameFlight* most_urgent(const FrameTransfer& transfer) {
+  const FrameFlight* urgent = transfer.frames.front().get();
+  for (const auto& flight : transfer.frames) {
+    if (flight->priority < urgent->priority) urgent = flight.get();
+  }
+  return urgent;
+}
+
 }  // namespace
 
 /// What nobody waits for leaves room, so that a reader never queues behind it alone.
 std::uint64_t FrameEngine::memory_limit(Priority priority) const {
   const std::uint64_t budget = pool_->budget();
   if (priority == Priority::reader) return budget;
+  if (priority == Priority::hydrate) return budget / 2;  // else readahead would find none left
   return budget - std::min(budget / 4, options_.max_request_bytes);
 }
 
@@ -59,18 +69,27 @@ std::shared_ptr<FrameTransfer> FrameEngine::admit(State& state, FrameEffects& fx
   bool full = false;
   for (const auto& candidate : state.queue.ready()) {
     const Flight flight = candidate;  // begin() changes the queue
-    const std::uint64_t slots = flight->priority == Priority::reader
-                                    ? options_.max_requests
-                                    : std::max(options_.max_requests - 1, 1U);
-    if (state.active.size() >= slots) break;
+    if (state.active.size() >= slots_for(flight->priority, options_.max_requests)) break;
+    std::uint64_t most_bytes = options_.max_request_bytes;
+    if (!gate_lets(state, *flight, most_bytes)) break;  // nothing behind it is more urgent
     // What does not fit holds back those behind it, else small ones would starve it; but not those
     // that hold memory themselves, for a frame begun earlier.
     if (full && state.partial_bytes == 0) break;
     if (full && flight->reserved == 0) continue;
-    if (make_room(state, *flight, fx)) return begin(state, flight);
+    if (make_room(state, *flight, fx)) return begin(state, flight, most_bytes);
     full = true;
   }
   return nullptr;
+}
+
+/// Whether a request for a frame may start beside those of readers, and how long it may be.
+bool FrameEngine::gate_lets(State& state, const FrameFlight& flight, std::uint64_t& most_bytes) {
+  if (!env_.gate || flight.priority != Priority::hydrate) return true;
+  const auto allowed = env_.gate->allowance(
+      base::system_clock().now(), slots_for(Priority::hydrate, options_.max_requests), most_bytes);
+  most_bytes = allowed.most_bytes;
+  if (!allowed.start) arm_tick(state, allowed.again);
+  return allowed.start;
 }
 
 /// Reserves the memory for a frame. On false the reason is memory, and whoever frees some pumps
@@ -87,12 +106,13 @@ bool FrameEngine::make_room(State& state, FrameFlight& flight, FrameEffects& fx)
 }
 
 /// Makes the request for a frame and for what lies beside it.
-std::shared_ptr<FrameTransfer> FrameEngine::begin(State& state, const Flight& first) {
+std::shared_ptr<FrameTransfer> FrameEngine::begin(State& state, const Flight& first,
+                                                  std::uint64_t most_bytes) {
   const auto now = base::system_clock().now();
   // What has no origin left to try is never in the queue.
   const OriginRanks::Choice choice = state.ranks.choose(first->tried, now).value();
   const milliseconds allowed = patience(state, *first, choice, now);
-  std::vector<Flight> frames = with_neighbours(state, first, choice.origin);
+  std::vector<Flight> frames = with_neighbours(state, first, choice.origin, most_bytes);
   if (!first->partial.empty()) state.partial_bytes -= first->reserved;
   auto transfer = std::make_shared<FrameTransfer>(shared_from_this(), choice, std::move(frames));
   transfer->patience = allowed;
@@ -102,20 +122,26 @@ std::shared_ptr<FrameTransfer> FrameEngine::begin(State& state, const Flight& fi
     flight->transfer = transfer;
     if (flight->progress == base::Monotonic{}) flight->progress = now;
   }
+  if (env_.gate) transfer->token = env_.gate->enter(most_urgent(*transfer)->priority, now);
   state.active.insert(transfer);
   if (choice.probe) state.ranks.probing(choice.origin);
   Counters::add(counters_->requests);
   Counters::add(counters_->in_flight_requests);
-  arm_tick(state, now + tick_interval());
+  if (origins_.size() > 1) {
+    state.hedges.request();
+    arm_tick(state, now + std::min(tick_interval(), TransferPace::kLeastPatience));
+  } else {
+    arm_tick(state, now + tick_interval());
+  }
   return transfer;
 }
 
 /// `first` and the ready frames beside it in its pack that one request can bring: those that follow
 /// in any case, for they cost it no time; those before it only when they are as urgent.
 std::vector<FrameEngine::Flight> FrameEngine::with_neighbours(State& state, const Flight& first,
-                                                              std::size_t origin) {
+                                                              std::size_t origin,
+                                                              std::uint64_t most) {
   const catalog::Digest& pack = first->place.ref.pack;
-  const std::uint64_t most = options_.max_request_bytes;
   std::uint64_t begin = first->begin(), end = first->end();
   std::vector<Flight> later{first}, earlier;
   while (const Flight next = state.queue.at_or_after(pack, end)) {
@@ -161,10 +187,7 @@ void FrameEngine::start(const std::shared_ptr<FrameTransfer>& transfer) {
   RequestContext ctx;
   {
     auto state = state_.lock();
-    const FrameFlight* urgent = transfer->frames.front().get();
-    for (const Flight& flight : transfer->frames) {
-      if (flight->priority < urgent->priority) urgent = flight.get();
-    }
+    const FrameFlight* urgent = most_urgent(*transfer);
     ctx.priority = urgent->priority;
     ctx.cause = urgent->cause;
     ctx.pid = urgent->pid;
@@ -172,9 +195,18 @@ void FrameEngine::start(const std::shared_ptr<FrameTransfer>& transfer) {
   ctx.no_progress = transfer->patience;
   ctx.stop = transfer->stop.get_token();
   const catalog::Digest& pack = transfer->frames.front()->place.ref.pack;
-  origins_[transfer->choice.origin]->read(
+  const Priority priority = ctx.priority;
+  auto reading = origins_[transfer->choice.origin]->read(
       {catalog::pack_path(pack), {}, transfer->offset, transfer->end - transfer->offset}, transfer,
       std::move(ctx));
+  Priority now = priority;
+  {
+    auto state = state_.lock();
+    if (transfer->ended) return;  // answered inline
+    transfer->transfer = reading;
+    now = most_urgent(*transfer)->priority;
+  }
+  if (now < priority && reading) reading->hurry(now);
 }
 
 }  // namespace lazyvol::fetch

@@ -17,14 +17,15 @@ struct FrameEffects {
   std::vector<std::pair<std::shared_ptr<FrameWant>, Status>> wants_done;
   std::vector<std::shared_ptr<FrameWant>> advances;
   std::vector<std::shared_ptr<FrameTransfer>> stops;
+  std::vector<std::pair<std::shared_ptr<Transfer>, Priority>> hurries;
   bool store = false;   ///< a worker shall store what has arrived
   bool rescue = false;  ///< the disk's workers do not verify
   // only to be destroyed
   std::vector<std::shared_ptr<void>> garbage;
 
   bool empty() const {
-    return answers.empty() && wants_done.empty() && advances.empty() && stops.empty() && !store &&
-           !rescue && garbage.empty();
+    return answers.empty() && wants_done.empty() && advances.empty() && stops.empty() &&
+           hurries.empty() && !store && !rescue && garbage.empty();
   }
 };
 

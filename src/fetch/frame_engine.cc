@@ -66,6 +66,7 @@ void FrameEngine::get(const catalog::FrameRef& frame, FrameUse use, RequestConte
   FrameBytes bytes;
   std::shared_ptr<PendingFrame> pending;
   std::optional<Error> refused;
+  FrameEffects fx;
   for (int round = 0; !pending && !bytes && !refused; ++round) {
     const std::uint64_t landed = landed_.load();
     bytes = look(place.id());
@@ -78,7 +79,7 @@ void FrameEngine::get(const catalog::FrameRef& frame, FrameUse use, RequestConte
     const auto known = state->flights.find(place);
     if (known != state->flights.end()) {
       flight = known->second;
-      join(*state, flight, use, ctx);
+      join(*state, flight, use, ctx, fx);
       bytes = flight->bytes;
     } else if (bytes = memory_.find(place.id()); !bytes) {
       // What landed since may have been this one, and memory may have lost it: a second look.
@@ -100,7 +101,7 @@ void FrameEngine::get(const catalog::FrameRef& frame, FrameUse use, RequestConte
     return done(std::move(bytes));
   }
   arm(pending, flight, ctx.stop);
-  pump();
+  run(fx);
 }
 
 FrameBytes FrameEngine::at_hand(const catalog::FrameRef& frame, FrameUse use) {
@@ -198,6 +199,7 @@ void FrameEngine::perform(FrameEffects& effects) {
   }
   if (fx.rescue) rescue();
   for (const auto& transfer : fx.stops) transfer->stop.request_stop();
+  for (const auto& [transfer, priority] : fx.hurries) transfer->hurry(priority);
   for (auto& [want, status] : fx.wants_done) {
     if (auto done = std::exchange(want->done, nullptr)) done(std::move(status));
   }

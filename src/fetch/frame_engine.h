@@ -28,6 +28,7 @@
 #include "fetch/frame_queue.h"
 #include "fetch/frame_store.h"
 #include "fetch/origin_ranks.h"
+#include "fetch/transfer_pace.h"
 
 namespace lazyvol::fetch {
 
@@ -76,6 +77,8 @@ class FrameEngine final : public FrameStore, public std::enable_shared_from_this
     std::unordered_map<FramePlace, Flight, FramePlaceHash> flights;
     FrameQueue queue;
     OriginRanks ranks;
+    TransferPace pace;
+    HedgeBudget hedges;
     std::set<std::shared_ptr<FrameTransfer>> active;
     std::deque<Flight> unstored;      ///< arrived, to be kept; oldest first
     bool storing = false;             ///< a worker stores, or is about to
@@ -108,7 +111,8 @@ class FrameEngine final : public FrameStore, public std::enable_shared_from_this
   };
   std::optional<Error> refusal(State& state, const FramePlace& place);
   Flight take_off(State& state, const FramePlace& place, FrameUse use, const RequestContext& ctx);
-  void join(State& state, const Flight& flight, FrameUse use, const RequestContext& ctx);
+  void join(State& state, const Flight& flight, FrameUse use, const RequestContext& ctx,
+            FrameEffects& fx);
   void arm(const std::shared_ptr<PendingFrame>& pending, const Flight& flight,
            const std::stop_token& stop);
   void advance(const std::shared_ptr<FrameWant>& want);
@@ -129,9 +133,11 @@ class FrameEngine final : public FrameStore, public std::enable_shared_from_this
   // frame_admission.cc: what may start
   void pump();
   std::shared_ptr<FrameTransfer> admit(State& state, FrameEffects& fx);
+  bool gate_lets(State& state, const FrameFlight& flight, std::uint64_t& most_bytes);
   bool make_room(State& state, FrameFlight& flight, FrameEffects& fx);
-  std::shared_ptr<FrameTransfer> begin(State& state, const Flight& first);
-  std::vector<Flight> with_neighbours(State& state, const Flight& first, std::size_t origin);
+  std::shared_ptr<FrameTransfer> begin(State& state, const Flight& first, std::uint64_t most_bytes);
+  std::vector<Flight> with_neighbours(State& state, const Flight& first, std::size_t origin,
+                                      std::uint64_t most);
   bool comes_along(FrameFlight& flight, std::size_t origin);
   std::chrono::milliseconds patience(const State& state, const FrameFlight& flight,
                                      OriginRanks::Choice choice, base::Monotonic now) const;
@@ -165,6 +171,9 @@ class FrameEngine final : public FrameStore, public std::enable_shared_from_this
   void tick();
   std::chrono::milliseconds tick_interval() const;
   void watch(State& state, base::Monotonic now, FrameEffects& fx);
+  bool is_late(State& state, const FrameTransfer& transfer, base::Monotonic now);
+  void move_on(State& state, const std::shared_ptr<FrameTransfer>& transfer, const Error& why,
+               base::Monotonic now, FrameEffects& fx);
 
   // constant
   const std::vector<std::shared_ptr<Source>> origins_;

@@ -39,8 +39,11 @@ FrameEngine::Flight FrameEngine::take_off(State& state, const FramePlace& place,
   return flight;
 }
 
-void FrameEngine::join(State& state, const Flight& flight, FrameUse use,
-                       const RequestContext& ctx) {
+void FrameEngine::join(State& state, const Flight& flight, FrameUse use, const RequestContext& ctx,
+                       FrameEffects& fx) {
+  if (ctx.priority < flight->priority && flight->transfer && flight->transfer->transfer) {
+    fx.hurries.emplace_back(flight->transfer->transfer, ctx.priority);
+  }
   flight->keep = flight->keep || is_kept(use);
   state.queue.raise(flight, ctx.priority);
 }
@@ -156,7 +159,7 @@ void FrameEngine::wait_for(State& state, const std::shared_ptr<FrameWant>& want,
   Flight flight;
   if (const auto found = state.flights.find(place); found != state.flights.end()) {
     flight = found->second;
-    join(state, flight, want->use, want->context);
+    join(state, flight, want->use, want->context, fx);
   } else if (FrameBytes bytes = known.bytes ? known.bytes : memory_.find(place.id())) {
     if (!is_kept(want->use) || state.stopping) return;  // it came meanwhile
     flight = std::make_shared<FrameFlight>(place);      // in memory, and not on the disk yet

@@ -19,6 +19,8 @@ constexpr int kWrongTries = 3;
 /// A failure is remembered this long, and so many of them.
 constexpr milliseconds kFailedFor{1'000};
 constexpr std::size_t kMaxFailed = 1024;
+/// How often late requests are looked for, where there is somebody else to ask.
+constexpr milliseconds kLookForLate{100};
 /// One line about trouble per store and this long; the counters have it all.
 constexpr milliseconds kLogQuiet{10'000};
 
@@ -51,8 +53,14 @@ void FrameEngine::transfer_done(std::shared_ptr<FrameTransfer> transfer, Status 
   {
     auto state = state_.lock();
     state->active.erase(transfer);
+    transfer->token.reset();
+    transfer->ended = true;
+    fx.garbage.push_back(std::exchange(transfer->transfer, nullptr));
     if (transfer->choice.probe) state->ranks.probed(transfer->choice.origin);
     Counters::sub(counters_->in_flight_requests);
+    if (status.ok() && !transfer->detached) {
+      state->pace.note(transfer->received, base::system_clock().now() - transfer->begun);
+    }
     if (!transfer->detached) settle(*state, transfer, std::move(status), fx);
     transfer->current = {};
     pool_->release(std::exchange(transfer->held, 0));
@@ -249,11 +257,31 @@ void FrameEngine::tick() {
     state->tick = 0;
     watch(*state, now, fx);
     if (!state->active.empty() || !state->queue.empty() || !state->verifying.empty()) {
-      const auto interval = tick_interval();
+      const auto interval =
+          origins_.size() > 1 ? std::min(tick_interval(), kLookForLate) : tick_interval();
       arm_tick(*state, std::min(now + interval, state->queue.next_due().value_or(now + interval)));
     }
   }
   run(fx);
+}
+
+/// Whether a request takes so long that another origin should be asked. Only its first origin can
+/// be late: where all are slow, that is how it is.
+bool FrameEngine::is_late(State& state, const FrameTransfer& transfer, base::Monotonic now) {
+  if (!state.ranks.has_alternative(transfer.choice.origin)) return false;
+  const auto patience = state.pace.patience(transfer.end - transfer.offset);
+  if (now - transfer.begun < patience) return false;
+  const bool first = std::all_of(transfer.frames.begin(), transfer.frames.end(),
+                                 [](const Flight& flight) { return flight->tried == 0; });
+  return first && state.hedges.take();
+}
+
+/// Lets go of a request: what it has not brought is asked for elsewhere.
+void FrameEngine::move_on(State& state, const std::shared_ptr<FrameTransfer>& transfer,
+                          const Error& why, base::Monotonic now, FrameEffects& fx) {
+  const std::size_t origin = transfer->choice.origin;
+  state.ranks.failed(origin, now);
+  for (const Flight& flight : part(transfer, fx)) try_again(state, flight, origin, why, fx);
 }
 
 /// The last resort for a source that does not keep to its deadline, for workers that hang with a
@@ -261,18 +289,18 @@ void FrameEngine::tick() {
 void FrameEngine::watch(State& state, base::Monotonic now, FrameEffects& fx) {
   const Error timed_out{Code::timed_out,
                         "no progress for " + std::to_string(options_.io_timeout.count()) + " ms"};
-  std::vector<std::shared_ptr<FrameTransfer>> late;
+  std::vector<std::shared_ptr<FrameTransfer>> idle, late;
   for (const auto& transfer : state.active) {
-    const bool idle = now - transfer->last_byte() > with_grace(transfer->patience);
-    if (idle && !transfer->detached) late.push_back(transfer);
-  }
-  for (const auto& transfer : late) {
-    const std::size_t origin = transfer->choice.origin;
-    state.ranks.failed(origin, now);
-    for (const Flight& flight : part(transfer, fx)) {
-      try_again(state, flight, origin, timed_out, fx);
+    if (transfer->detached) continue;
+    if (now - transfer->last_byte() > with_grace(transfer->patience)) {
+      idle.push_back(transfer);
+    } else if (is_late(state, *transfer, now)) {
+      late.push_back(transfer);
     }
   }
+  for (const auto& transfer : idle) move_on(state, transfer, timed_out, now, fx);
+  const Error slow{Code::timed_out, "it takes much longer than usual"};
+  for (const auto& transfer : late) move_on(state, transfer, slow, now, fx);
   fx.rescue =
       !state.to_verify.empty() && now - state.to_verify.front().flight->since > kSlowDiskForFrames;
   const milliseconds patience = with_grace(options_.io_timeout);

@@ -42,9 +42,11 @@ void FrameRead::start() {
 void FrameRead::found(Result<std::vector<FileExtent>> extents) {
   if (!extents.ok()) return fail(std::move(extents).error());
   std::vector<catalog::FrameRef> frames;
+  RequestContext ctx = ctx_;
   {
     auto state = state_.lock();
     if (state->ended) return;
+    ctx.priority = std::min(ctx.priority, state->urgency);
     std::map<catalog::FrameRef, std::size_t> numbers;
     for (FileExtent& extent : *extents) {
       Part part{std::move(extent), 0};
@@ -63,9 +65,9 @@ void FrameRead::found(Result<std::vector<FileExtent>> extents) {
     }
     state->known = true;
   }
-  if (frames.size() > 1) store_->want(frames, FrameUse::part, ctx_, nullptr);
+  if (frames.size() > 1) store_->want(frames, FrameUse::part, ctx, nullptr);
   for (std::size_t i = 0; i < frames.size(); ++i) {
-    store_->get(frames[i], FrameUse::part, ctx_,
+    store_->get(frames[i], FrameUse::part, ctx,
                 [self = shared_from_this(), i](Result<FrameBytes> bytes) {
                   self->came(i, std::move(bytes));
                 });
@@ -98,6 +100,24 @@ void FrameRead::resume() {
     state->paused = false;
   }
   give();
+}
+
+/// Asks once more, as urgently as that, for the frames that have not come. Those that are not known
+/// yet are asked for by found().
+void FrameRead::hurry(Priority priority) {
+  std::vector<catalog::FrameRef> frames;
+  RequestContext ctx = ctx_;
+  ctx.priority = priority;
+  {
+    auto state = state_.lock();
+    if (state->ended) return;
+    state->urgency = std::min(state->urgency, priority);
+    for (const Frame& frame : state->frames) {
+      const bool given = state->next > frame.last_part;
+      if (!frame.bytes && !given) frames.push_back(frame.ref);
+    }
+  }
+  if (!frames.empty()) store_->want(std::move(frames), FrameUse::part, std::move(ctx), nullptr);
 }
 
 /// Brings the sink what there is, as long as there is anything.

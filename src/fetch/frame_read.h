@@ -26,6 +26,7 @@ class FrameRead final : public Transfer, public std::enable_shared_from_this<Fra
 
   void start();
   void resume() override;
+  void hurry(Priority priority) override;
 
  private:
   struct Part {
@@ -41,13 +42,14 @@ class FrameRead final : public Transfer, public std::enable_shared_from_this<Fra
   struct State {
     std::vector<Part> parts;
     std::vector<Frame> frames;
-    std::size_t next = 0;     ///< part to give
-    std::uint64_t given = 0;  ///< of it
-    bool begun = false;       ///< the sink has heard of the start
-    bool known = false;       ///< parts and frames are
-    bool giving = false;      ///< a thread is with the sink
-    bool paused = false;      ///< by the sink
-    bool resumed = false;     ///< while the sink was deciding to pause
+    std::size_t next = 0;                  ///< part to give
+    std::uint64_t given = 0;               ///< of it
+    bool begun = false;                    ///< the sink has heard of the start
+    bool known = false;                    ///< parts and frames are
+    Priority urgency = Priority::hydrate;  ///< of those who have hurried it
+    bool giving = false;                   ///< a thread is with the sink
+    bool paused = false;                   ///< by the sink
+    bool resumed = false;                  ///< while the sink was deciding to pause
     bool ended = false;
     std::optional<Error> error;  ///< ends it as soon as nobody is with the sink
   };

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "fetch/background_gate.h"
 #include "fetch/frame_flight.h"
 #include "lazyvol/source.h"
 
@@ -61,6 +62,9 @@ class FrameTransfer final : public ReadSink, public std::enable_shared_from_this
   OriginSet current_from = 0;    ///< who sent that
 
   // Guarded by the engine's lock.
+  std::unique_ptr<BackgroundGate::Token> token;  ///< until on_done
+  std::shared_ptr<Transfer> transfer;            ///< from when the origin answered until on_done
+  bool ended = false;
   std::uint64_t held =
       0;  ///< of the budget, for frames that left it unfinished, until it has ended
 

@@ -33,6 +33,13 @@ std::optional<OriginRanks::Choice> OriginRanks::choose(OriginSet tried, base::Mo
   return Choice{*last, false};
 }
 
+bool OriginRanks::has_alternative(std::size_t index) const {
+  for (std::size_t i = 0; i < origins_.size(); ++i) {
+    if (i != index && !origins_[i].demoted) return true;
+  }
+  return false;
+}
+
 void OriginRanks::failed(std::size_t index, base::Monotonic now,
                          std::optional<milliseconds> at_least) {
   Origin& origin = origins_[index];

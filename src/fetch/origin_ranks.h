@@ -45,6 +45,8 @@ class OriginRanks {
               std::optional<std::chrono::milliseconds> at_least = std::nullopt);
   /// Good bytes came. Those of a request made before a demotion do not end it.
   void succeeded(std::size_t origin, base::Monotonic asked, base::Monotonic now);
+  /// Whether there is another one that is not demoted.
+  bool has_alternative(std::size_t origin) const;
   bool demoted(std::size_t origin) const { return origins_[origin].demoted; }
 
  private:

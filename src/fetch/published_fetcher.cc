@@ -37,6 +37,12 @@ FetchEnvironment half(FetchEnvironment environment) {
   return environment;
 }
 
+/// The frames make way for readers below.
+FetchEnvironment without_gate(FetchEnvironment environment) {
+  environment.gate = nullptr;
+  return environment;
+}
+
 /// Adds up what two engines did for one volume.
 FetchStats sum(FetchStats a, const FetchStats& b) {
   a.reads += b.reads;
@@ -68,8 +74,8 @@ class PublishedFetcherImpl final : public PublishedFetcher {
         source_display_(origins.front()->traits().display),
         store_(FrameStore::make(std::move(origins), half(environment), for_frames(options))),
         source_(std::make_shared<FrameSource>(store_, source_display_)),
-        engine_(
-            std::make_shared<Engine>(source_, half(environment), for_long_files(options), nullptr)),
+        engine_(std::make_shared<Engine>(source_, without_gate(half(environment)),
+                                         for_long_files(options), nullptr)),
         objects_(objects == nullptr ? nullptr
                                     : Fetcher::make(std::move(objects), half(environment), options,
                                                     [](const ContentRef&) {})) {}

@@ -23,9 +23,9 @@ struct ChunkSizes {
   std::uint32_t least = 0, normal = 0, most = 0;
   bool operator==(const ChunkSizes&) const = default;
 };
-/// How long files are cut: standard 64/256/1024 KiB, fine 16/64/256, both 256/1024/4096 for files of
-/// 1 GiB and more; fixed every 64 KiB, wherever content would have it: for files that are read at
-/// random and changed in place, whose readers then move one such part for each read.
+/// How long files are cut: standard 64/256/1024 KiB, fine 16/64/256, both 256/1024/4096 for files
+/// of 1 GiB and more; fixed every 64 KiB, wherever content would have it: for files that are read
+/// at random and changed in place, whose readers then move one such part for each read.
 enum class Chunks : std::uint8_t { standard, fine, fixed };
 inline constexpr std::uint32_t kFixedChunk = 64 * 1024;
 ChunkSizes chunk_sizes(std::uint64_t file_size, Chunks chunks);

@@ -162,8 +162,8 @@ class Publication {
     progress_.enter(PublishProgress::Phase::storing);
     FramePipe pipe(store_, *state_, places_, limits_, options_.level, threads_, progress_);
     Bundler bundler(*state_, pipe, places_, contents_, limits_, progress_);
-    ReadAhead ahead(scan_->root, scan_->tree, match_.to_read, options_.chunks, limits_,
-                    threads_, progress_);
+    ReadAhead ahead(scan_->root, scan_->tree, match_.to_read, options_.chunks, limits_, threads_,
+                    progress_);
     LAZYVOL_TRY(store_files(ahead, bundler, scan_->tree, match_, *rows_, contents_, progress_));
     LAZYVOL_TRY(pipe.finish());
     report_.objects_written += pipe.packs();

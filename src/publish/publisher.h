@@ -32,10 +32,10 @@ struct PublishOptions {
   std::vector<std::string> tags;          ///< tags/NAME become copies of the head
   model::Profile profile;                 ///< what a start reads, in its order
   Chunks chunks = Chunks::standard;
-  int level = 3;                          ///< of zstd
-  unsigned threads = 0;                   ///< 0: as many as there are cores
-  std::chrono::seconds expires_in{0};     ///< 0: never
-  bool one_file_system = false;           ///< directories on other file systems are shown empty
+  int level = 3;                       ///< of zstd
+  unsigned threads = 0;                ///< 0: as many as there are cores
+  std::chrono::seconds expires_in{0};  ///< 0: never
+  bool one_file_system = false;        ///< directories on other file systems are shown empty
 };
 
 struct PublishProgress {

@@ -32,8 +32,8 @@ struct FilePart {
 class ReadAhead {
  public:
   /// Reads `files` (numbers of nodes of `tree`) in this order. All must outlive it.
-  ReadAhead(const Fd& root, const Tree& tree, std::span<const std::uint32_t> files,
-            Chunks chunks, const Limits& limits, unsigned threads, Progress& progress);
+  ReadAhead(const Fd& root, const Tree& tree, std::span<const std::uint32_t> files, Chunks chunks,
+            const Limits& limits, unsigned threads, Progress& progress);
   ~ReadAhead();
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;

@@ -178,8 +178,7 @@ Result<FileFacts> read_content(const Fd& root, const std::string& path, const St
       facts.gid = before.st_gid;
       LAZYVOL_TRY_ASSIGN(facts.xattrs, read_xattrs(proc_path(file), true, path));
     }
-    LAZYVOL_TRY_ASSIGN(const Outcome outcome,
-                       read_once(file, path, before, settings.chunks, sink));
+    LAZYVOL_TRY_ASSIGN(const Outcome outcome, read_once(file, path, before, settings.chunks, sink));
     if (outcome == Outcome::whole) return facts;
     if (outcome == Outcome::stopped) return Error{Code::cancelled, "publishing was cancelled"};
   }

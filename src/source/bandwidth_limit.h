@@ -22,15 +22,25 @@ class BandwidthLimit {
   void set_rate(std::uint64_t bytes_per_second);
   std::uint64_t rate() const { return rate_.load(std::memory_order_relaxed); }
 
-  /// Records that `bytes` came; until when no more should be taken. In the past: go on.
-  base::Monotonic took(std::uint64_t bytes, base::Monotonic now);
-  /// Until when no more should be taken by anybody: what took() said last, unless the rate has
-  /// changed since.
-  base::Monotonic paid_until() const { return *paid_until_.lock(); }
+  /// Who takes bytes. All pay for them, but those who are waited for only wait for their like: what
+  /// nobody waits for (background) gets what they leave.
+  enum class Taker : std::uint8_t { awaited, background };
+
+  /// Records that `bytes` came; until when no more should be taken by its like. In the past: go on.
+  base::Monotonic took(Taker taker, std::uint64_t bytes, base::Monotonic now);
+  /// Until when no more should be taken: what took() said last, unless the rate has changed since.
+  base::Monotonic paid_until(Taker taker) const { return of(*paid_.lock(), taker); }
 
  private:
+  struct PaidUntil {
+    base::Monotonic awaited{}, all{};
+  };
+  static base::Monotonic of(const PaidUntil& paid, Taker taker) {
+    return taker == Taker::awaited ? paid.awaited : paid.all;
+  }
+
   std::atomic<std::uint64_t> rate_{0};
-  mutable base::Locked<base::Monotonic> paid_until_;
+  mutable base::Locked<PaidUntil> paid_;
 };
 
 }  // namespace lazyvol::source

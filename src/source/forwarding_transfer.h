@@ -21,6 +21,11 @@ class ForwardingTransfer : public Transfer {
     if (current) current->resume();
   }
 
+  void hurry(Priority priority) override {
+    const auto current = state_.lock()->current;
+    if (current) current->hurry(priority);
+  }
+
   /// Before a submit: its sink may pause and be resumed before the submit has returned.
   void expect_next() {
     auto state = state_.lock();

@@ -1,6 +1,7 @@
 #include "source/limited_source.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <utility>
 
@@ -23,8 +24,9 @@ class LimitedRead final : public ReadSink,
                           public Transfer,
                           public std::enable_shared_from_this<LimitedRead> {
  public:
-  LimitedRead(std::shared_ptr<ReadSink> sink, BandwidthLimit& limit, base::TimerQueue& timer)
-      : limit_(limit), timer_(timer) {
+  LimitedRead(std::shared_ptr<ReadSink> sink, BandwidthLimit& limit, BandwidthLimit::Taker taker,
+              base::TimerQueue& timer)
+      : limit_(limit), taker_(taker), timer_(timer) {
     state_.lock()->sink = std::move(sink);
   }
 
@@ -36,7 +38,7 @@ class LimitedRead final : public ReadSink,
 
   Flow on_data(std::span<const std::byte> data) override {
     // Counted first: what the sink does with it takes time that may be waited anyway.
-    const auto until = limit_.took(data.size(), base::system_clock().now());
+    const auto until = limit_.took(taker_, data.size(), base::system_clock().now());
     return told([&](ReadSink& sink) { return sink.on_data(data); }, until);
   }
 
@@ -64,6 +66,13 @@ class LimitedRead final : public ReadSink,
       if (!std::exchange(state->sink_pauses, false) || state->waits) return;
     }
     transfer_.resume();
+  }
+
+  void hurry(Priority priority) override {
+    transfer_.hurry(priority);
+    if (priority == Priority::hydrate) return;
+    taker_ = BandwidthLimit::Taker::awaited;
+    look();
   }
 
  private:
@@ -110,7 +119,7 @@ class LimitedRead final : public ReadSink,
     {
       const auto state = state_.lock();
       if (!state->waits) return;
-      const auto until = std::min(state->until, limit_.paid_until());
+      const auto until = std::min(state->until, limit_.paid_until(taker_));
       const auto left = until - base::system_clock().now();
       if (left > left.zero()) {
         arm(left);
@@ -125,6 +134,7 @@ class LimitedRead final : public ReadSink,
   }
 
   BandwidthLimit& limit_;
+  std::atomic<BandwidthLimit::Taker> taker_;
   base::TimerQueue& timer_;
   ForwardingTransfer transfer_;
   base::Locked<State> state_;
@@ -146,7 +156,9 @@ class LimitedSource final : public Source {
   std::shared_ptr<Transfer> read(ReadRequest request, std::shared_ptr<ReadSink> sink,
                                  RequestContext ctx) override {
     if (limit_.rate() == 0) return source_->read(std::move(request), std::move(sink), ctx);
-    const auto limited = std::make_shared<LimitedRead>(std::move(sink), limit_, timer_);
+    const auto taker = ctx.priority == Priority::hydrate ? BandwidthLimit::Taker::background
+                                                         : BandwidthLimit::Taker::awaited;
+    const auto limited = std::make_shared<LimitedRead>(std::move(sink), limit_, taker, timer_);
     limited->set(source_->read(std::move(request), limited, std::move(ctx)));
     return limited;
   }

@@ -32,8 +32,8 @@ class ProfileCommand : public ::testing::Test {
            " > /dev/null; cat '" + at("lib/a b") + "' > /dev/null";
   }
   Ran record() {
-    return lazyvol({"profile", "record", world_.mountpoint.string(), file_, "--", "sh", "-c",
-                    application()});
+    return lazyvol(
+        {"profile", "record", world_.mountpoint.string(), file_, "--", "sh", "-c", application()});
   }
 
   testing::TempDir dir_;
@@ -81,9 +81,9 @@ TEST_F(ProfileCommand, IsRecordedShownAndFetchedAhead) {
 TEST_F(ProfileCommand, ThePublisherTakesIt) {
   world_.must_mount(nginx_.url(), "prefetch=none");
   ASSERT_EQ(record().status, 0);
-  const Ran ran = lazyvol({"publish", "--state-dir", (dir_.path() / "state").string(), "--profile",
-                           file_, "--json", world_.origin.string(),
-                           (dir_.path() / "volume").string()});
+  const Ran ran =
+      lazyvol({"publish", "--state-dir", (dir_.path() / "state").string(), "--profile", file_,
+               "--json", world_.origin.string(), (dir_.path() / "volume").string()});
   ASSERT_EQ(ran.status, 0) << ran.err;
   EXPECT_EQ(ran.err, "") << "every path is in the tree";
 }
@@ -106,7 +106,8 @@ TEST_F(ProfileCommand, WhatIsWrongIsOneLine) {
   };
   refused({"profile"}, daemon::kExitUsage);
   refused({"profile", "record", "/tmp", file_}, daemon::kExitFailed);
-  EXPECT_NE(refused({"profile", "show", file_}, daemon::kExitFailed).find(file_), std::string::npos);
+  EXPECT_NE(refused({"profile", "show", file_}, daemon::kExitFailed).find(file_),
+            std::string::npos);
   write_file(file_, "lazyvol-profile 1\nbin/app 5-3\n");
   EXPECT_NE(refused({"profile", "show", file_}, daemon::kExitFailed).find("line 2"),
             std::string::npos);

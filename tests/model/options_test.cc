@@ -32,7 +32,8 @@ TEST(MountOptions, EveryOptionReachesItsField) {
   const auto o = parsed(
       "cache-dir=/"
       "c,cache-size=64M,free-space-ratio=20%,memory-target=1G,metadata-ttl=5,download-limit=10M,"
-      "negative-metadata-ttl=indefinite,io-timeout=1.5s,io-retries=3,max-connections=8,prefetch-profile=/f,"
+      "negative-metadata-ttl=indefinite,io-timeout=1.5s,io-retries=3,max-connections=8,prefetch-"
+      "profile=/f,"
       "max-readahead=0,prefetch=none,credentials=/k,ca-cert=/p,endpoint=http://h,region=eu-west-1,"
       "profile=me,force-path-style=no,requester-pays,no-sign-request,subdir=/a//b/,uid=1000,gid=0,"
       "file-mode=0640,dir-mode=750,allow-other,default-permissions=false,on-change=reopen,"

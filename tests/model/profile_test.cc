@@ -34,9 +34,8 @@ TEST(Profile, HasATextForm) {
 }
 
 TEST(Profile, APlainListOfPathsIsOne) {
-  EXPECT_EQ(parsed("./a b\n/c\n\nd/%41/\n"), (Profile{{"a b", false, {}},
-                                                     {"c", false, {}},
-                                                     {"d/%41", false, {}}}));
+  EXPECT_EQ(parsed("./a b\n/c\n\nd/%41/\n"),
+            (Profile{{"a b", false, {}}, {"c", false, {}}, {"d/%41", false, {}}}));
   EXPECT_TRUE(parsed("").empty());
   EXPECT_TRUE(parsed("lazyvol-profile 1\n\n").empty());
 }

@@ -36,7 +36,8 @@ std::set<catalog::Digest> chunks(std::string_view bytes, const ChunkSizes& sizes
 constexpr std::uint32_t kKiB = 1024;
 
 TEST(Chunker, SizesFollowTheFile) {
-  EXPECT_EQ(chunk_sizes(1 << 20, Chunks::standard), (ChunkSizes{64 * kKiB, 256 * kKiB, 1024 * kKiB}));
+  EXPECT_EQ(chunk_sizes(1 << 20, Chunks::standard),
+            (ChunkSizes{64 * kKiB, 256 * kKiB, 1024 * kKiB}));
   EXPECT_EQ(chunk_sizes(1 << 20, Chunks::fine), (ChunkSizes{16 * kKiB, 64 * kKiB, 256 * kKiB}));
   const ChunkSizes huge{256 * kKiB, 1024 * kKiB, 4096 * kKiB};
   EXPECT_EQ(chunk_sizes(base::kGiB, Chunks::standard), huge);

@@ -23,6 +23,8 @@ using testing::noise;
 using testing::write_file;
 
 constexpr std::uint64_t kMiB = 1 << 20;
+constexpr auto kAwaited = BandwidthLimit::Taker::awaited;
+constexpr auto kBackground = BandwidthLimit::Taker::background;
 const Monotonic kStart{std::chrono::hours(1)};
 
 milliseconds after_start(Monotonic time) {
@@ -31,34 +33,45 @@ milliseconds after_start(Monotonic time) {
 
 TEST(BandwidthLimit, WithoutARateNobodyWaits) {
   BandwidthLimit limit;
-  EXPECT_EQ(limit.took(kMiB, kStart), Monotonic{});
+  EXPECT_EQ(limit.took(kAwaited, kMiB, kStart), Monotonic{});
 }
 
 TEST(BandwidthLimit, BytesAreWaitedForAtTheRate) {
   BandwidthLimit limit;
   limit.set_rate(1000);
-  EXPECT_EQ(after_start(limit.took(600, kStart)), milliseconds(500)) << "less what was unused";
-  EXPECT_EQ(after_start(limit.took(1000, kStart)), milliseconds(1500));
-  EXPECT_EQ(after_start(limit.took(1000, kStart + seconds(1))), milliseconds(2500));
+  EXPECT_EQ(after_start(limit.took(kAwaited, 600, kStart)), milliseconds(500))
+      << "less what was unused";
+  EXPECT_EQ(after_start(limit.took(kAwaited, 1000, kStart)), milliseconds(1500));
+  EXPECT_EQ(after_start(limit.took(kAwaited, 1000, kStart + seconds(1))), milliseconds(2500));
+}
+
+TEST(BandwidthLimit, BackgroundGetsWhatOthersLeave) {
+  BandwidthLimit limit;
+  limit.set_rate(1000);
+  EXPECT_EQ(after_start(limit.took(kBackground, 1100, kStart)), seconds(1));
+  EXPECT_EQ(after_start(limit.took(kAwaited, 600, kStart)), milliseconds(500))
+      << "does not wait for background";
+  EXPECT_EQ(after_start(limit.paid_until(kBackground)), milliseconds(1600)) << "which pays for it";
+  EXPECT_EQ(after_start(limit.took(kBackground, 400, kStart + seconds(1))), seconds(2));
 }
 
 TEST(BandwidthLimit, LittleIsSavedInIdleTime) {
   BandwidthLimit limit;
   limit.set_rate(1000);
-  (void)limit.took(1000, kStart);
-  EXPECT_EQ(after_start(limit.took(1000, kStart + seconds(60))),
+  (void)limit.took(kAwaited, 1000, kStart);
+  EXPECT_EQ(after_start(limit.took(kAwaited, 1000, kStart + seconds(60))),
             milliseconds(61'000) - BandwidthLimit::kBurst);
 }
 
 TEST(BandwidthLimit, AnotherRateForgetsTheDebtsOfTheOneBefore) {
   BandwidthLimit limit;
   limit.set_rate(1);
-  (void)limit.took(1'000'000, kStart);
+  (void)limit.took(kAwaited, 1'000'000, kStart);
   limit.set_rate(1000);
-  EXPECT_LE(limit.paid_until(), kStart);
-  EXPECT_EQ(after_start(limit.took(1000, kStart)), seconds(1) - BandwidthLimit::kBurst);
+  EXPECT_LE(limit.paid_until(kAwaited), kStart);
+  EXPECT_EQ(after_start(limit.took(kAwaited, 1000, kStart)), seconds(1) - BandwidthLimit::kBurst);
   limit.set_rate(0);
-  EXPECT_EQ(limit.took(1000, kStart), Monotonic{});
+  EXPECT_EQ(limit.took(kAwaited, 1000, kStart), Monotonic{});
 }
 
 class LimitedSource : public ::testing::Test {

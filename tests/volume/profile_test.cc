@@ -92,9 +92,10 @@ TEST_F(ProfileTest, AReplayLeavesNothingToBeAsked) {
 TEST_F(ProfileTest, WhatIsNotThereStopsNothing) {
   fill();
   open();
-  const model::Profile profile{{"none/at/all", false, {}},
-                               {"lib/small/below", false, {}},
-                               {"lib/small", false, {{0, 1}, {8'999, 1'000'000}, {2'000'000, 3'000'000}}}};
+  const model::Profile profile{
+      {"none/at/all", false, {}},
+      {"lib/small/below", false, {}},
+      {"lib/small", false, {{0, 1}, {8'999, 1'000'000}, {2'000'000, 3'000'000}}}};
   const auto done = replay(stack(), profile);
   ASSERT_TRUE(done.ok());
   EXPECT_EQ(done->failures, 2U);

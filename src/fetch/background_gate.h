@@ -15,9 +15,9 @@ namespace lazyvol::fetch {
 /// Priority::hydrate are background; those at reader and readahead are foreground; others are
 /// neither. Thread-safe.
 ///
-/// While requests of readers are under way or ended less than kPause ago, a short background request
-/// is let through now and then, so that it does not stand still; for kQuiet after that a few short
-/// ones at a time; then all that may. (bench/hydrate.py)
+/// While requests of readers are under way or ended less than kPause ago, a short background
+/// request is let through now and then, so that it does not stand still; for kQuiet after that a
+/// few short ones at a time; then all that may. (bench/hydrate.py)
 class BackgroundGate : public std::enable_shared_from_this<BackgroundGate> {
  public:
   static constexpr std::chrono::milliseconds kPause{50}, kQuiet{1'000}, kTrickle{250};

@@ -35,7 +35,9 @@ void reply_lookup(const std::shared_ptr<Call>& call, const Volume& volume, Resul
   if (node.ok()) return call->reply_entry(to_entry(*node));
   if (node.error().code == Code::not_found && volume.negative_ttl().count() > 0) {
     fuse_entry_param absent{};
-    absent.entry_timeout = to_seconds(volume.negative_ttl());
+    // An absence that is not proved says for how long it may be believed.
+    const auto believed = node.error().retry_after.value_or(volume.negative_ttl());
+    absent.entry_timeout = to_seconds(std::min(volume.negative_ttl(), believed));
     return call->reply_entry(absent);
   }
   call->reply_error(node.error());

@@ -56,6 +56,7 @@ Result<ProfileItem> parse_item(std::string_view line) {
   }
   LAZYVOL_TRY_ASSIGN(item.path, percent_decode(path));
   if (item.path.size() > kMaxPath) return wrong("the path is too long");
+  if (item.path.find('\0') != std::string::npos) return wrong("a NUL in the path");
   if (item.path.starts_with('/') || item.path.ends_with('/')) return wrong("the path is not clean");
   if (item.path.empty() && !item.directory) return wrong("the path is missing");
   if (space == std::string_view::npos) return item;
@@ -105,7 +106,9 @@ Result<Profile> parse_profile(std::string_view text) {
     }
     if (plain) {
       auto item = plain_item(line);
-      if (!item.path.empty()) profile.push_back(std::move(item));
+      const bool possible = !item.path.empty() && item.path.size() <= kMaxPath &&
+                            item.path.find('\0') == std::string::npos;
+      if (possible) profile.push_back(std::move(item));  // else it names nothing anywhere
       continue;
     }
     auto item = parse_item(line);

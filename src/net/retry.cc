@@ -78,7 +78,8 @@ std::string_view reason_of_status(int status) {
     case 400:
       return " Bad Request";
     case 401:
-      return " Unauthorized (option credentials names a file of them)";
+      return " Unauthorized (option credentials names the file of a user's name and password, or "
+             "token)";
     case 403:
       return " Forbidden";
     case 404:

@@ -72,6 +72,7 @@ class Publication {
     LAZYVOL_TRY_ASSIGN(state_, State::open(options_.state_dir));
     LAZYVOL_TRY_ASSIGN(before_, read_head(store_, std::string(kHeadPath)));
     LAZYVOL_TRY(check_key());
+    LAZYVOL_TRY(check_head());
     LAZYVOL_TRY(scan());
     LAZYVOL_TRY(recall());
     LAZYVOL_TRY(store_contents());
@@ -92,6 +93,17 @@ class Publication {
       return Error{Code::invalid_argument, "zstd has levels from 1 to 19"};
     }
     return {};
+  }
+
+  // A volume whose head was lost is not begun anew: its revisions would go, and all who know it
+  // would take it for another. A first publish that was stopped leaves revision 1, and is taken up.
+  Status check_head() const {
+    if (before_) return {};
+    LAZYVOL_TRY_ASSIGN(const KeptHeads kept, list_kept_heads(store_, 0));
+    if (kept.revisions.empty() || kept.revisions.back().sequence <= 1) return {};
+    return Error{Code::stale, store_.display() + " holds revisions and no lazyvol-head: copy " +
+                                  kept.revisions.back().path +
+                                  " to lazyvol-head, or publish to another place"};
   }
 
   // Nobody but the owner of the key that signed a volume may publish to it.

@@ -19,6 +19,16 @@ std::string_view published_option(const model::MountOptions& options) {
   return {};
 }
 
+std::string head_name(const std::string& display) {
+  return display + (display.ends_with('/') ? "" : "/") + "lazyvol-head";
+}
+
+/// Whether `bytes` may be what a server says when it has no such file: HTML or JSON.
+bool is_page(std::string_view bytes) {
+  const std::size_t first = bytes.find_first_not_of(" \t\r\n\xef\xbb\xbf");
+  return first != std::string_view::npos && (bytes[first] == '<' || bytes[first] == '{');
+}
+
 /// `why` it is taken for files.
 Result<Layout> files(const model::MountOptions& options, const std::string& why) {
   if (const auto option = published_option(options); !option.empty()) {
@@ -67,7 +77,10 @@ Result<Layout> find_layout(const std::string& name, const std::shared_ptr<Source
   if (head.ok()) {
     // Some servers answer with a page of their own whatever they are asked for.
     if (!head->bytes.starts_with("lazyvol-head\n") && !published) {
-      const std::string why = display + "/lazyvol-head begins like no head";
+      const std::string why = head_name(display) + " begins like no head";
+      if (!is_page(head->bytes)) {
+        return Error{Code::corrupt, why + " (layout=files mounts what is there)"};
+      }
       return without_head(name, display, false, why, options, environment);
     }
     Layout layout{true, std::nullopt};

@@ -145,19 +145,20 @@ bool Listings::still_there(NodeId directory) {
 }
 
 void Listings::fall_back(const std::shared_ptr<Flight>& flight, const Error& error) {
+  bool first = false;  // since it last worked
   {
     auto state = state_.lock();
+    first = !state->failing.contains(flight->directory);
     if (state->failing.size() >= kMaxFailing) state->failing.erase(state->failing.begin());
     state->failing[flight->directory].failed(core_->env.clock.now(), error.retry_after);
   }
-  if (!flight->have_old) {
+  if (!flight->have_old || first) {
     const auto path = core_->tree.path_of(flight->directory);
-    base::log_warn("{}: cannot list /{}: {}", core_->content_source, path.ok() ? *path : "",
-                   error.message);
-    return complete(flight, error);
+    base::log_warn("{}: cannot list /{}{}: {}", core_->content_source, path.ok() ? *path : "",
+                   flight->have_old ? ", what was known before is served" : "", error.message);
   }
+  if (!flight->have_old) return complete(flight, error);
   ++core_->counters.stale_served;
-  base::log_debug("serving an old listing: {}", error.message);
   complete(flight, Freshness{.left = core_->view.short_ttl(), .stale = true, .reason = error});
 }
 

@@ -100,8 +100,14 @@ void LiveVolumeImpl::resolve(NodeId parent, const std::string& name, const Reque
         if (!fresh.ok()) return done(fresh.error());
         const auto entry = self->core_->tree.find(parent, name);
         if (!entry.ok()) return done(entry.error());
-        auto known = [parent, fresh = *fresh, done](Result<KnownEntry> found) {
-          if (!found.ok()) return done(found.error());
+        auto known = [parent, fresh = *fresh, briefly = self->core_->view.short_ttl(),
+                      done](Result<KnownEntry> found) {
+          if (!found.ok()) {
+            Error error = std::move(found).error();
+            // An old listing proves no absence: nobody may remember it for long.
+            if (fresh.stale && error.code == Code::not_found) error.retry_after = briefly;
+            return done(std::move(error));
+          }
           done(Resolved{parent, std::move(found->entry), fresh.left, fresh.stale || found->stale});
         };
         if (*entry) return self->entry_stats_->ensure(parent, **entry, ctx, std::move(known));

@@ -93,7 +93,7 @@ TEST_F(CacheDir, CheckFindsWhatWasFlipped) {
   world_.must_mount(nginx.url());
   const Ran check = lazyvol({"cache", "check", "--cache-dir", world_.cache.string()});
   EXPECT_EQ(check.status, 1);
-  EXPECT_NE(check.out.find("16 damaged"), std::string::npos) << check.out;
+  EXPECT_NE(check.out.find("64 damaged"), std::string::npos) << check.out;
   expect_same_tree(world_.origin, world_.mountpoint);
 }
 

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <string>
 
+#include "daemon/cli.h"
 #include "daemon/control_client.h"
 #include "e2e/world.h"
 #include "support/servers.h"
@@ -24,6 +25,7 @@ using daemon::json_number;
 using daemon::json_text;
 using testing::noise;
 using testing::read_file;
+using testing::write_file;
 
 class Published : public ::testing::Test {
  protected:
@@ -160,6 +162,21 @@ TEST_F(Published, MountsWithoutItsOrigin) {
   EXPECT_TRUE(read_file(at("dir/one")) == noise(400'000, 1));
   EXPECT_EQ(count_names("big"), 2000U);
   nginx_.start();
+}
+
+// What stands where the head should be decides whether this is a volume at all.
+TEST_F(Published, AHeadThatIsNoneIsNotMountedAsFiles) {
+  for (const char* damaged : {"", "junk\n"}) {
+    write_file(world_.origin / "lazyvol-head", damaged);
+    const Ran refused = world_.mount(nginx_.url());
+    EXPECT_EQ(refused.status, daemon::kExitMountFailure) << damaged;
+    expect_one_line(refused.err);
+    EXPECT_NE(refused.err.find("/lazyvol-head begins like no head"), std::string::npos)
+        << refused.err;
+  }
+  write_file(world_.origin / "lazyvol-head", "<html>what some servers say of all names</html>");
+  world_.must_mount(nginx_.url());
+  EXPECT_TRUE(std::filesystem::exists(at("packs")));
 }
 
 }  // namespace

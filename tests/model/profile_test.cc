@@ -36,6 +36,7 @@ TEST(Profile, HasATextForm) {
 TEST(Profile, APlainListOfPathsIsOne) {
   EXPECT_EQ(parsed("./a b\n/c\n\nd/%41/\n"),
             (Profile{{"a b", false, {}}, {"c", false, {}}, {"d/%41", false, {}}}));
+  EXPECT_TRUE(parsed(std::string("a\0b\n", 4) + std::string(5'000, 'x')).empty());
   EXPECT_TRUE(parsed("").empty());
   EXPECT_TRUE(parsed("lazyvol-profile 1\n\n").empty());
 }

@@ -365,7 +365,7 @@ TEST_F(Increment, TagsExpiryAndKeys) {
   options_.key = other;
   EXPECT_EQ(try_publish().error().code, Code::access_denied);
   options_.key = one;
-  EXPECT_TRUE(try_publish().ok());
+  EXPECT_EQ(try_publish().error().code, Code::stale) << "nor is it begun anew by its owner";
 }
 
 TEST_F(Increment, TheHotPackHasTheFramesOfTheProfileInOrder) {
@@ -398,6 +398,24 @@ TEST_F(Increment, TheHotPackHasTheFramesOfTheProfileInOrder) {
   options_.profile.clear();
   EXPECT_TRUE(publish_and_check().changed);
   EXPECT_TRUE(head_of(*store_).hot_packs.empty());
+}
+
+TEST_F(Increment, AVolumeThatLostItsHeadIsNotBegunAnew) {
+  publish_and_check();
+  write_file(tree_ / "tiny", "changed");
+  publish_and_check();
+  const std::string head = read_file(volume_ / "lazyvol-head");
+  fs::remove(volume_ / "lazyvol-head");
+  write_file(tree_ / "tiny", "changed again");
+  const auto refused = try_publish();
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Code::stale);
+  EXPECT_NE(refused.error().message.find("copy revisions/2"), std::string::npos)
+      << refused.error().message;
+  EXPECT_TRUE(fs::exists(volume_ / "revisions/1"));
+  fs::copy(volume_ / "revisions/2", volume_ / "lazyvol-head");
+  EXPECT_EQ(read_file(volume_ / "lazyvol-head"), head);
+  EXPECT_EQ(publish_and_check().sequence, 3U);
 }
 
 TEST_F(Increment, StatisticsAreThoseOfTheRevision) {

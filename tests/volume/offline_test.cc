@@ -36,6 +36,18 @@ TEST_F(OfflineTest, AFailureIsNeverAbsence) {
   EXPECT_NE(id_of("d/f"), 0U);
 }
 
+TEST_F(OfflineTest, AnOldListingProvesNoAbsenceForLong) {
+  source().put("a", "a", "v1");
+  open();
+  EXPECT_EQ(stack().lookup(kRootNode, "b").error().retry_after, std::nullopt) << "proved";
+  clock_.advance(std::chrono::minutes(5));
+  source().fail_all(Code::unreachable);
+  const auto absent = stack().lookup(kRootNode, "b");
+  EXPECT_EQ(absent.error().code, Code::not_found);
+  ASSERT_TRUE(absent.error().retry_after.has_value());
+  EXPECT_LE(*absent.error().retry_after, std::chrono::seconds(1));
+}
+
 TEST_F(OfflineTest, ARefusalIsAnAnswer) {
   source().put("a", "a", "v1");
   open();

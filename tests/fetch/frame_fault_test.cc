@@ -1,5 +1,6 @@
 // Frames from origins that fail, lie, lack things or are slow; and readers that leave.
 #include <gtest/gtest.h>
+#include <thread>
 
 #include "auto_source.h"
 #include "frame_rig.h"
@@ -261,6 +262,65 @@ TEST(FrameFault, AStuckDiskIsPassedBy) {
   EXPECT_GT(rig.stats().unstored, 0u);
   rig.cache->hold_stores(false);
   rig.await_rest();
+}
+
+// Slow is not dead, but where another may be quicker nobody waits for it.
+TEST(FrameFault, ALateRequestIsTakenToAnotherOrigin) {
+  Manual rig(Manual::defaults(), 2);
+  const Pack pack = rig.put(make_pack(texts(3, 50'000)));
+  const auto usual = rig.get(pack.frames[0]);
+  rig.origins[0]->next()->serve();
+  EXPECT_EQ(usual->bytes(), pack.raw[0]);
+
+  const auto answer = rig.get(pack.frames[1]);
+  const auto slow = rig.origins[0]->next();
+  (void)slow->start();
+  for (int i = 0; i < 600 && rig.origins[1]->none(); ++i) {
+    if (!slow->stopped()) (void)slow->send(1);  // never silent
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  rig.origins[1]->next()->serve();
+  EXPECT_EQ(answer->bytes(), pack.raw[1]);
+  EXPECT_TRUE(slow->stopped());
+  EXPECT_EQ(rig.stats().failovers, 1U);
+  slow->done(Error{Code::cancelled, "cancelled"});
+
+  const auto next = rig.get(pack.frames[2]);
+  rig.origins[1]->next()->serve();  // the slow one is left alone for a while
+  EXPECT_EQ(next->bytes(), pack.raw[2]);
+}
+
+TEST(FrameFault, WhereThereIsNoOtherOriginLateIsJustLate) {
+  Manual rig;
+  const Pack pack = rig.put(make_pack(texts(2, 50'000)));
+  const auto usual = rig.get(pack.frames[0]);
+  rig.origin().next()->serve();
+  EXPECT_EQ(usual->bytes(), pack.raw[0]);
+  const auto answer = rig.get(pack.frames[1]);
+  const auto slow = rig.origin().next();
+  (void)slow->start();
+  for (int i = 0; i < 100; ++i) {
+    (void)slow->send(1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_FALSE(slow->stopped());
+  (void)slow->send(pack.frames[1].stored - 100);
+  slow->done();
+  EXPECT_EQ(answer->bytes(), pack.raw[1]);
+}
+
+TEST(FrameFault, WhatAReaderJoinsIsHurried) {
+  Manual rig;
+  const Pack pack = rig.put(make_pack(texts(1, 50'000)));
+  const auto hydrate = rig.want(pack.frames, FrameUse::bundle, Manual::at(Priority::hydrate));
+  const auto read = rig.origin().next();
+  EXPECT_EQ(read->context.priority, Priority::hydrate);
+  EXPECT_EQ(read->urgency(), Priority::hydrate);
+  const auto reader = rig.get(pack.frames[0]);
+  eventually([&] { return read->urgency() == Priority::reader; }, "the hurry");
+  read->serve();
+  EXPECT_EQ(reader->bytes(), pack.raw[0]);
+  EXPECT_EQ(hydrate->code(), std::nullopt);
 }
 
 TEST(FrameFault, CancellingInTheQueueAndOnTheWay) {

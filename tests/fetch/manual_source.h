@@ -1,6 +1,8 @@
 // A source that a test drives by hand: every read waits until the test starts, feeds and ends it.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -38,6 +40,8 @@ class ManualSource final : public Source {
     /// Waits until resume() was called `count` times in all.
     void await_resumes(int count);
     void resume() override;
+    void hurry(Priority priority) override { urgency_ = std::min(urgency_.load(), priority); }
+    Priority urgency() const { return urgency_; }
 
    private:
     mutable std::recursive_mutex mutex_;  // the sink is called one call at a time
@@ -46,6 +50,7 @@ class ManualSource final : public Source {
     const std::shared_ptr<const std::string> bytes_;  // of the whole object
     std::uint64_t position_ = 0;
     int resumes_ = 0;
+    std::atomic<Priority> urgency_{context.priority};
   };
 
   ManualSource();

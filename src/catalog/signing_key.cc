@@ -75,8 +75,7 @@ int digit(char c) {
 Error no_public_key() {
   return {Code::invalid_argument,
           "no Ed25519 public key, which is PEM (the .pub file that `lazyvol keygen` wrote), or "
-          "ed25519: and "
-          "64 hexadecimal digits"};
+          "ed25519: and 64 hexadecimal digits"};
 }
 
 Error no_secret_key() {

@@ -28,6 +28,13 @@ Result<PrefetchProgress> replay(Stack& stack, const model::Profile& profile,
   return answer.get();
 }
 
+/// So that only what was read, or replayed, is there.
+model::MountOptions without_readahead() {
+  model::MountOptions options;
+  options.prefetch = false;
+  return options;
+}
+
 /// Looks up, lists and reads: a small file, two places of a long one.
 void work(Stack& stack) {
   const auto small = stack.walk("lib/small");
@@ -62,9 +69,7 @@ class ProfileTest : public VolumeTest {
 
 TEST_F(ProfileTest, NotesPathsAndRangesInOrder) {
   fill();
-  model::MountOptions options;
-  options.prefetch = false;
-  open(options);
+  open(without_readahead());
   stack().volume().accesses().start();
   work(stack());
   EXPECT_EQ(finish_recording(stack()), kExpected);
@@ -74,9 +79,7 @@ TEST_F(ProfileTest, NotesPathsAndRangesInOrder) {
 TEST_F(ProfileTest, AReplayLeavesNothingToBeAsked) {
   use_inexact_listings();
   fill();
-  model::MountOptions options;
-  options.prefetch = false;
-  open(options);
+  open(without_readahead());
   const auto done = replay(stack(), kExpected);
   ASSERT_TRUE(done.ok()) << done.error().message;
   EXPECT_TRUE(done->finished);
@@ -139,9 +142,7 @@ class PublishedProfileTest : public PublishedTest {
 
 TEST_F(PublishedProfileTest, IsNotedAndReplayed) {
   publish_tree();
-  model::MountOptions options;
-  options.prefetch = false;
-  open(options);
+  open(without_readahead());
   stack().volume().accesses().start();
   work(stack());
   EXPECT_EQ(finish_recording(stack()), kExpected);
@@ -149,9 +150,7 @@ TEST_F(PublishedProfileTest, IsNotedAndReplayed) {
 
 TEST_F(PublishedProfileTest, AReplayLeavesNothingToBeAsked) {
   publish_tree();
-  model::MountOptions options;
-  options.prefetch = false;
-  open(options);
+  open(without_readahead());
   const auto done = replay(stack(), kExpected);
   ASSERT_TRUE(done.ok()) << done.error().message;
   EXPECT_EQ(done->files_done, kExpected.size());

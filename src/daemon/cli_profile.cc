@@ -69,7 +69,7 @@ std::string summary(const model::Profile& profile) {
   for (const auto& item : profile) {
     ++(item.directory ? directories : files);
     ranges += item.ranges.size();
-    for (const auto& range : item.ranges) bytes += range.end - range.begin;
+    bytes += model::bytes_of(item);
   }
   return fmt::format("{} files, {} directories, {} in {} ranges", files, directories,
                      base::format_size(bytes), ranges);
@@ -114,11 +114,7 @@ int show(const std::string& file, Console console) {
   if (!profile.ok()) return complain(console, profile.error().message, kExitFailed);
   for (const auto& item : *profile) {
     std::string what = item.directory ? "directory" : "all";
-    if (!item.ranges.empty()) {
-      std::uint64_t bytes = 0;
-      for (const auto& range : item.ranges) bytes += range.end - range.begin;
-      what = base::format_size(bytes);
-    }
+    if (!item.ranges.empty()) what = base::format_size(model::bytes_of(item));
     console.out << fmt::format("{:>10}  {}{}\n", what, model::percent_encode_path(item.path),
                                item.directory ? "/" : "");
   }

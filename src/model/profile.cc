@@ -77,6 +77,12 @@ ProfileItem plain_item(std::string_view line) {
 
 }  // namespace
 
+std::uint64_t bytes_of(const ProfileItem& item) {
+  std::uint64_t bytes = 0;
+  for (const auto& range : item.ranges) bytes += range.end - range.begin;
+  return bytes;
+}
+
 std::string format_profile(const Profile& profile) {
   std::string text = fmt::format("{}\n", kFirstLine);
   for (const ProfileItem& item : profile) {

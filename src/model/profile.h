@@ -29,6 +29,9 @@ struct ProfileItem {
   bool operator==(const ProfileItem&) const = default;
 };
 
+/// Of its ranges together; 0 when all of the file is meant. Pure.
+std::uint64_t bytes_of(const ProfileItem& item);
+
 using Profile = std::vector<ProfileItem>;
 
 inline constexpr std::uint64_t kMaxProfileBytes = 64U << 20;

@@ -4,16 +4,6 @@
 #include <utility>
 
 namespace lazyvol::volume {
-namespace {
-
-std::uint64_t bytes_of(const model::ProfileItem& item) {
-  std::uint64_t bytes = 0;
-  for (const auto& range : item.ranges) bytes += range.end - range.begin;
-  return bytes;
-}
-
-}  // namespace
-
 ProfileReplay::ProfileReplay(std::shared_ptr<MountedVolume> volume, model::Profile profile,
                              RequestContext ctx, Progress progress)
     : volume_(std::move(volume)),
@@ -31,7 +21,7 @@ void ProfileReplay::run(std::shared_ptr<MountedVolume> volume, model::Profile pr
     auto state = self->state_.lock();
     state->done = std::move(done);
     state->progress.files_found = self->profile_.size();
-    for (const auto& item : self->profile_) state->progress.bytes_found += bytes_of(item);
+    for (const auto& item : self->profile_) state->progress.bytes_found += model::bytes_of(item);
   }
   self->advance();
 }
@@ -77,7 +67,7 @@ void ProfileReplay::touched(const model::ProfileItem& item, const Status& status
     --state->in_flight;
     if (status.ok()) {
       ++state->progress.files_done;
-      state->progress.bytes_done += bytes_of(item);
+      state->progress.bytes_done += model::bytes_of(item);
       state->failures_in_a_row = 0;
     } else {
       ++state->progress.failures;

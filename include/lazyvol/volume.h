@@ -18,6 +18,7 @@
 
 #include "lazyvol/entry.h"
 #include "lazyvol/error.h"
+#include "lazyvol/local_file.h"
 #include "lazyvol/request.h"
 
 namespace lazyvol {
@@ -67,6 +68,9 @@ class File {
   /// timed_out, cancelled, access_denied, …
   virtual void read(std::uint64_t offset, std::span<std::byte> out, RequestContext ctx,
                     ReadDone done) = 0;
+  /// A file of the local disk to read instead. Null when not all bytes are there and verified, or
+  /// when reads must be seen; a later call may have another answer.
+  virtual std::unique_ptr<LocalFile> local() { return nullptr; }
 };
 
 /// Told when something that the kernel may have cached is no longer so. Called on a thread that

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "lazyvol/error.h"
+#include "lazyvol/local_file.h"
 #include "model/content.h"
 
 namespace lazyvol::cache {
@@ -75,8 +76,14 @@ class CachedContent {
   /// mean the block is not cached and are already counted and logged; the bytes are still good.
   virtual Status store(std::uint64_t block, std::span<const std::byte> bytes) = 0;
 
-  /// Drops what is stored of this content. Answers with the bytes freed.
+  /// Drops what is stored of this content, unless it is lent. Answers with the bytes freed.
   virtual std::uint64_t evict() = 0;
+
+  /// The file that holds all of this content, to be read past the cache. Null while some of it is
+  /// missing, or was not verified since it is on the disk for sure: verifying it then begins, on a
+  /// thread of the cache, and a later call finds it done. Null always for contents that have no
+  /// file of their own, and when the file cannot be opened.
+  virtual std::unique_ptr<LocalFile> lend() { return nullptr; }
 };
 
 /// Owns one cache directory (held by a lock file). Opens without scanning what it holds.

@@ -77,6 +77,7 @@ Status CacheCore::write_meta(bool clean) {
 void CacheCore::shutdown() {
   if (stopping_.exchange(true)) return;
   shared.health.close();
+  objects.stop_proving();
   committer.stop();
   if (sweeper_.joinable()) sweeper_.join();
   slabs.seal_current();

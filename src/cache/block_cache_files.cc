@@ -85,6 +85,21 @@ Result<std::uint64_t> CacheFile::size() const {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
+int CacheFile::duplicate() const {
+  return ::fcntl(fd_, F_DUPFD_CLOEXEC, 0);
+}
+
+// The mark is the sticky bit, which means nothing else for a file: it lives as long as the file.
+bool CacheFile::was_lent() const {
+  struct stat status {};
+  return ::fstat(fd_, &status) != 0 || (status.st_mode & S_ISVTX) != 0;
+}
+
+Status CacheFile::mark_lent() {
+  if (::fchmod(fd_, 0600 | S_ISVTX) != 0) return errno_error(errno, "chmod " + name_);
+  return {};
+}
+
 CacheFiles::CacheFiles(std::filesystem::path dir, FileHooks hooks, std::size_t max_open)
     : dir_(std::move(dir)), hooks_(std::move(hooks)), max_open_(max_open) {}
 

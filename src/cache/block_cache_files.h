@@ -54,6 +54,13 @@ class CacheFile {
   /// file system has no holes.
   Status punch(std::uint64_t offset, std::uint64_t length);
   Result<std::uint64_t> size() const;
+  /// Another descriptor of the open file, the caller's. -1 when there are too many.
+  int duplicate() const;
+  /// Whether mark_lent() was called for this file, in this life of the process or before. True
+  /// when it cannot be told.
+  bool was_lent() const;
+  /// Notes on the file that others may have mapped it. Errors: as fchmod(2).
+  Status mark_lent();
   /// Notes that the file is in use, so that its fd is kept before others.
   void touch() const { used_.store(true, std::memory_order_relaxed); }
 

@@ -185,7 +185,7 @@ void Evictor::sample() {
   for (std::size_t i = 0; i < kSampleRows && advance(row); ++i) {
     const auto name = decode_group_key(row.first);
     const auto group = decode_group_row(row.second);
-    if (!name || !group) continue;
+    if (!name || !group || objects_.lent(group->content)) continue;
     const Place place{name->object, name->group};
     Candidate candidate{.content = group->content,
                         .use = {.last_ms = group->last_use_ms,
@@ -198,6 +198,7 @@ void Evictor::sample() {
 
 std::optional<std::pair<Evictor::Place, Evictor::Candidate>> Evictor::take_best(bool classes) {
   std::vector<Place> order;
+  std::erase_if(pool_, [&](const auto& one) { return objects_.lent(one.second.content); });
   for (auto& [place, candidate] : pool_) {
     refresh(place, candidate);
     order.push_back(place);
@@ -224,8 +225,9 @@ std::uint64_t Evictor::add_victim(const Place& place, const Candidate& candidate
         static_cast<std::uint64_t>(std::popcount(candidate.present)) * model::kBlockSize);
     return 0;
   }
+  const bool holes = objects_.holes() && !content->whole_only();
   std::vector<GroupPart> parts;
-  if (objects_.holes()) {
+  if (holes) {
     parts.push_back({place.second, part_of(candidate.present, need)});
   } else {
     parts = content->all_parts();
@@ -236,8 +238,8 @@ std::uint64_t Evictor::add_victim(const Place& place, const Candidate& candidate
   // The same object may be chosen for several groups.
   for (auto& victim : victims) {
     if (victim.content != content) continue;
-    if (objects_.holes()) victim.parts.insert(victim.parts.end(), parts.begin(), parts.end());
-    return objects_.holes() ? bytes : 0;
+    if (holes) victim.parts.insert(victim.parts.end(), parts.begin(), parts.end());
+    return holes ? bytes : 0;
   }
   victims.push_back({std::move(content), std::move(parts)});
   return bytes;

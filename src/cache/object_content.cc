@@ -49,7 +49,9 @@ void ObjectContent::load() {
   const auto row = decode_object_row(**value);
   if (row) state->row_id = row->id;
   if (!row || row->size != layout_.size) return;
-  state->all_loaded = state->groups.count() <= kLoadAllGroups;
+  state->proved = store_.proved(row->id);
+  // A proved one is lent next, and what is lent is noted as used in each of its rows.
+  state->all_loaded = state->groups.count() <= kLoadAllGroups || state->proved;
   bool any = false;
   const Status scanned = shared_.index->scan(Keyspace::blocks, group_prefix(row->id),
                                              [&](std::string_view at, std::string_view bytes) {
@@ -62,6 +64,7 @@ void ObjectContent::load() {
                                                return true;
                                              });
   // An object without blocks has no file worth keeping: the next store makes a new one.
+  state->proved = state->proved && scanned.ok() && any;
   if (!scanned.ok()) return;
   if (any) {
     state->id = row->id;
@@ -112,7 +115,7 @@ Result<ObjectContent::ReadPlan> ObjectContent::plan_read(std::uint64_t block) {
   }
   if (file.error().code == Code::not_found) {  // removed by hand, or by a crash amid an emergency
     state->groups.for_each([&](std::uint32_t at, BlockGroup&) {
-      if (state->groups.drop(at, ~0ULL) != 0) state->groups.queue(at);
+      if (take_away(*state, at, ~0ULL) != 0) state->groups.queue(at);
     });
     state.unlock();
     note_dirty();
@@ -196,7 +199,7 @@ void ObjectContent::drop_damaged(std::uint64_t block, std::uint32_t generation, 
   auto state = state_.lock();
   BlockGroup* group = state->groups.find(number);
   if (group == nullptr || group->generation != generation) return;  // another reader was first
-  if (state->groups.drop(number, ObjectGroups::bit_of(block)) == 0) return;
+  if (take_away(*state, number, ObjectGroups::bit_of(block)) == 0) return;
   state->groups.queue(number);
   const FileId file{FileId::Kind::object, state->id};
   state.unlock();

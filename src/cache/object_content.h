@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -39,6 +40,17 @@ class ObjectContent final : public CachedContent,
   Status read(std::uint64_t block, std::uint32_t offset, std::span<std::byte> out) override;
   Status store(std::uint64_t block, std::span<const std::byte> bytes) override;
   std::uint64_t evict() override;
+  std::unique_ptr<LocalFile> lend() override;
+
+  /// Verifies what was not verified since it is on the disk; lend() works from then on until a
+  /// block is dropped. Calls `go_on` now and then: false ends it. For the Prover. Errors: not_found
+  /// (a block is missing), corrupt (one was damaged), busy (not all is on the disk yet), cancelled.
+  Status prove(const std::function<bool()>& go_on);
+  /// True while somebody reads the file past the cache: nothing of it may go.
+  bool lent() const;
+  /// True when somebody may have mapped the file, which outlives every loan: it goes whole, by its
+  /// name, or not at all, for a hole would show.
+  bool whole_only();
 
   /// Reads the rows of the index, once. An index that fails leaves the content empty.
   void load();
@@ -90,6 +102,8 @@ class ObjectContent final : public CachedContent,
     std::uint64_t id = 0;      // 0 = no file
     std::uint64_t row_id = 0;  // what the index says under our key, 0 = no row
     bool removing = false;     // the last block was dropped, the file is going
+    bool proved = false;       // every block is durable and was verified as such
+    unsigned loans = 0;        // who reads the file past us
     bool name_dirty = false;   // the file's name is not durable yet
     std::vector<std::pair<std::uint32_t, GroupRow>> staged;
     std::weak_ptr<CacheFile> file;
@@ -102,6 +116,12 @@ class ObjectContent final : public CachedContent,
     bool verified = false;
   };
 
+  /// All that takes blocks out of sight goes through here.
+  std::uint64_t take_away(State& state, std::uint32_t group, std::uint64_t mask);
+  bool whole(State& state, bool verified) const;
+  bool punchable(State& state) const;
+  void note_loan(State& state);
+  void end_loan();
   BlockGroup* group_in(State& state, std::uint32_t group) const;
   Result<std::shared_ptr<CacheFile>> file_in(State& state) const;
   Result<ReadPlan> plan_read(std::uint64_t block);

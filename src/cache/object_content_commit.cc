@@ -131,10 +131,10 @@ std::vector<GroupPart> ObjectContent::drop(const std::vector<GroupPart>& parts, 
   std::vector<GroupPart> gone;
   auto state = state_.lock();
   state->staged.clear();
-  if (state->id == 0 || state->removing) return gone;
+  if (state->id == 0 || state->removing || state->loans > 0) return gone;
   for (const auto& part : parts) {
     if (part.group >= state->groups.count() || group_in(*state, part.group) == nullptr) continue;
-    const std::uint64_t mask = state->groups.drop(part.group, part.mask);
+    const std::uint64_t mask = take_away(*state, part.group, part.mask);
     if (mask == 0) continue;
     gone.push_back({part.group, mask});
     stage_row(*state, part.group, false, batch, meta);
@@ -178,6 +178,7 @@ std::uint64_t ObjectContent::punch(GroupPart part) {
   std::shared_ptr<CacheFile> file;
   {
     auto state = state_.lock();
+    if (!punchable(*state)) return 0;
     part.mask = state->groups.begin_punch(part.group, part.mask);
     if (part.mask == 0) return 0;
     auto opened = file_in(*state);

@@ -12,6 +12,7 @@
 #include "cache/block_cache_registry.h"
 #include "cache/block_cache_shared.h"
 #include "cache/object_content.h"
+#include "cache/prover.h"
 
 namespace lazyvol::cache {
 
@@ -46,6 +47,11 @@ class ObjectStore {
   /// drop() of one, counted as evicted.
   std::uint64_t evict(std::shared_ptr<ObjectContent> content, std::vector<GroupPart> parts);
 
+  /// True when somebody reads that object past the cache.
+  bool lent(const model::ContentKey& key) const;
+  /// Ends verifying ahead of loans. Idempotent.
+  void stop_proving() { prover_.stop(); }
+
   /// The contents that changed since the last time.
   std::vector<std::shared_ptr<ObjectContent>> take_dirty();
 
@@ -57,6 +63,11 @@ class ObjectStore {
   void note_dirty(std::shared_ptr<ObjectContent> content);
   void released(const model::ContentKey& key) { registry_.released(key); }
   void no_holes() { holes_.store(false, std::memory_order_relaxed); }
+  void prove_later(std::shared_ptr<ObjectContent> content) { prover_.add(std::move(content)); }
+  /// Whether every block of the object was seen right, on the disk, in this life of the process.
+  bool proved(std::uint64_t id) const { return proved_.lock()->contains(id); }
+  void note_proved(std::uint64_t id) { proved_.lock()->insert(id); }
+  void forget_proof(std::uint64_t id) { proved_.lock()->erase(id); }
 
  private:
   CacheShared& shared_;
@@ -66,6 +77,8 @@ class ObjectStore {
   base::Locked<std::unordered_set<std::shared_ptr<ObjectContent>>> dirty_;
   std::atomic<std::uint64_t> unindexed_bytes_{0};  // freed while their rows are still in the index
   std::mutex drop_mutex_;                          // one drop at a time, from sight to disk
+  base::Locked<std::unordered_set<std::uint64_t>> proved_;  // ids of objects
+  Prover prover_;
 };
 
 }  // namespace lazyvol::cache

@@ -68,6 +68,16 @@ void print_published(std::ostream& out, const ControlJson& published) {
       json_number(published, "/frames/failovers"), json_number(published, "/frames/failures"));
 }
 
+/// How files that are wholly cached are read.
+std::string opens_of(const ControlJson& mount) {
+  if (!json_flag(mount, "/fuse/passthrough")) {
+    return "no passthrough: " + json_text(mount, "/fuse/passthrough_reason");
+  }
+  return fmt::format("passthrough, {} times, {} files now",
+                     json_number(mount, "/fuse/passed_opens"),
+                     json_number(mount, "/fuse/passed_files"));
+}
+
 void print_mount(std::ostream& out, const ControlJson& mount) {
   const std::uint64_t read = json_number(mount, "/fetch/bytes_read");
   const std::uint64_t fetched = json_number(mount, "/fetch/bytes_fetched");
@@ -75,6 +85,7 @@ void print_mount(std::ostream& out, const ControlJson& mount) {
   if (const auto options = json_text(mount, "/options"); !options.empty()) {
     out << "  options   " << options << "\n";
   }
+  out << "  open      " << opens_of(mount) << "\n";
   // A published volume has what its catalog has, wherever it lies.
   const auto can = words_of(mount, "capabilities");
   if (!can.empty() && !mount.contains("published")) {

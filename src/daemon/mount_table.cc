@@ -38,6 +38,11 @@ Status check_kind(const model::SourceUrl& url, const model::MountOptions& option
   return {};
 }
 
+fuse::OpenBy open_by(std::string_view option) {
+  if (option == "kernel") return fuse::OpenBy::kernel;
+  return option == "daemon" ? fuse::OpenBy::daemon : fuse::OpenBy::passthrough;
+}
+
 Status check_mountpoint(const std::string& mountpoint) {
   if (!mountpoint.starts_with('/')) {
     return Error{Code::invalid_argument, "mountpoint " + mountpoint + ": must be absolute"};
@@ -186,6 +191,7 @@ Status MountTable::assemble(Mount& mount, const MountRequest& request) {
   session.allow_other = request.options.allow_other;
   session.default_permissions = request.options.default_permissions;
   session.noexec = request.options.noexec;
+  session.open = open_by(request.options.open);
   const auto ended = [this, mountpoint = request.mountpoint, id = mount.id] {
     reaper_.submit([this, mountpoint, id] { reap(mountpoint, id); });
   };

@@ -26,6 +26,7 @@ class ContentImpl final : public Content, public std::enable_shared_from_this<Co
             std::function<void(Status)> done) override;
   bool stale() const override { return stale_.load(std::memory_order_relaxed); }
   bool has(std::uint64_t begin, std::uint64_t end) const override;
+  std::unique_ptr<LocalFile> local() override { return cached_->lend(); }
   std::uint64_t readahead_allowance() const override;
 
   const model::BlockLayout& layout() const { return layout_; }

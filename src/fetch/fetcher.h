@@ -78,6 +78,8 @@ class Content {
   virtual bool stale() const = 0;
   /// Whether all of [begin, end) can probably be read without asking the source.
   virtual bool has(std::uint64_t begin, std::uint64_t end) const = 0;
+  /// The cache's own file of it, as cache::CachedContent::lend().
+  virtual std::unique_ptr<LocalFile> local() { return nullptr; }
   /// How many bytes ahead of a reader are worth fetching now: less when memory or the queue is
   /// short, or when the cache does not store and what is fetched ahead lives in memory only.
   virtual std::uint64_t readahead_allowance() const = 0;

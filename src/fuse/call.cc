@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "fuse/convert.h"
+#include "fuse/passthrough_wire.h"
 
 namespace lazyvol::fuse {
 namespace {
@@ -120,6 +121,19 @@ void Call::reply_statfs(const struct statvfs& statfs) {
 
 bool Call::reply_open(const fuse_file_info& info) {
   return fuse_reply_open(take(), &info) != -ENOENT;
+}
+
+bool Call::reply_open(std::uint64_t handle, int backing_id) {
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+  fuse_file_info info{};
+  info.fh = handle;
+  info.noflush = 1;
+  info.backing_id = backing_id;
+  return fuse_reply_open(take(), &info) != -ENOENT;
+#else
+  const auto out = wire::open_reply(handle, backing_id);
+  return fuse_reply_buf(take(), reinterpret_cast<const char*>(out.data()), out.size()) != -ENOENT;
+#endif
 }
 
 std::span<std::byte> Call::buffer(std::size_t size) {

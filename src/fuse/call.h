@@ -66,6 +66,8 @@ class Call : public std::enable_shared_from_this<Call> {
   /// False when the kernel no longer wants it (interrupted): the handle must be released by the
   /// caller.
   bool reply_open(const fuse_file_info& info);
+  /// The same, with a file that the kernel reads by itself from now on.
+  bool reply_open(std::uint64_t handle, int backing_id);
 
   /// A buffer of at least `size` bytes that lives as long as this call.
   std::span<std::byte> buffer(std::size_t size);

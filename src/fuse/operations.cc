@@ -16,7 +16,7 @@ Bridge& bridge_of(fuse_req_t request) {
   return *static_cast<Bridge*>(fuse_req_userdata(request));
 }
 
-void op_init(void*, fuse_conn_info* connection) {
+void op_init(void* bridge, fuse_conn_info* connection) {
   const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_PARALLEL_DIROPS |
                           FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
                           FUSE_CAP_CACHE_SYMLINKS;
@@ -24,7 +24,13 @@ void op_init(void*, fuse_conn_info* connection) {
   // requests of this size costs more than copying them (docs/decisions/).
   const unsigned unwanted = FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_SPLICE_READ |
                             FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE;
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+  connection->want_ext =
+      (connection->want_ext | (connection->capable_ext & wanted)) & ~std::uint64_t{unwanted};
+#else
   connection->want = (connection->want | (connection->capable & wanted)) & ~unwanted;
+#endif
+  static_cast<Bridge*>(bridge)->passthrough.negotiate(*connection);
   connection->max_read = kMaxRead;
   connection->max_write = kMaxRead;  // also sizes the pages of one read request
   connection->max_background = 12;
@@ -84,42 +90,74 @@ void op_readlink(fuse_req_t request, fuse_ino_t node) {
                           });
 }
 
+void close_file(Bridge& bridge, NodeId node, std::uint64_t handle) {
+  const auto file = bridge.files.remove(handle);
+  if (file == nullptr || !bridge.modes.end(node) || !bridge.passthrough.on()) return;
+  // What became whole meanwhile is verified now, so that the next open finds it ready.
+  static_cast<void>(file->local());
+}
+
 void op_open(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
   Bridge& bridge = bridge_of(request);
   auto call = Call::begin(bridge.calls, request);
   if ((info->flags & O_ACCMODE) != O_RDONLY) return call->reply_errno(EROFS);
+  if (bridge.opens_by_kernel) return call->reply_errno(ENOSYS);  // it asks no more
   bridge.volume->open_file(
       node, call->context(Priority::reader, Cause::open),
-      [call, &bridge, reply = *info](Result<std::shared_ptr<File>> file) mutable {
+      [call, &bridge, node, reply = *info](Result<std::shared_ptr<File>> file) mutable {
         if (!file.ok()) return call->reply_error(file.error());
+        const int backing = bridge.modes.begin(node, **file);
         reply.keep_cache = (*file)->keep_cache() ? 1 : 0;
         reply.noflush = 1;
         reply.fh = bridge.files.add(*std::move(file));
-        if (!call->reply_open(reply)) bridge.files.remove(reply.fh);
+        const bool taken =
+            backing != 0 ? call->reply_open(reply.fh, backing) : call->reply_open(reply);
+        if (!taken) close_file(bridge, node, reply.fh);
       });
 }
 
-void op_read(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* info) {
-  Bridge& bridge = bridge_of(request);
-  auto call = Call::begin(bridge.calls, request);
-  auto file = bridge.files.find(info->fh);
-  if (file == nullptr) return call->reply_errno(EBADF);
+void read_file(const std::shared_ptr<Call>& call, File& file, std::size_t size, off_t offset) {
   const auto out = call->buffer(std::min<std::size_t>(size, kMaxRead));
-  file->read(static_cast<std::uint64_t>(offset), out, call->context(Priority::reader, Cause::read),
-             [call, out](Result<std::size_t> length) {
-               if (!length.ok()) return call->reply_error(length.error());
-               call->reply_bytes(out.first(*length));
-             });
+  file.read(static_cast<std::uint64_t>(offset), out, call->context(Priority::reader, Cause::read),
+            [call, out](Result<std::size_t> length) {
+              if (!length.ok()) return call->reply_error(length.error());
+              call->reply_bytes(out.first(*length));
+            });
 }
 
-void op_release(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
-  bridge_of(request).files.remove(info->fh);
+/// Of a file that the kernel has opened without asking.
+void read_unopened(const std::shared_ptr<Call>& call, Bridge& bridge, NodeId node, std::size_t size,
+                   off_t offset) {
+  if (const auto file = bridge.recent_files.find(node)) {
+    return read_file(call, *file, size, offset);
+  }
+  bridge.volume->open_file(node, call->context(Priority::reader, Cause::open),
+                           [call, &bridge, node, size, offset](Result<std::shared_ptr<File>> file) {
+                             if (!file.ok()) return call->reply_error(file.error());
+                             bridge.recent_files.add(node, *file);
+                             read_file(call, **file, size, offset);
+                           });
+}
+
+void op_read(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t offset,
+             fuse_file_info* info) {
+  Bridge& bridge = bridge_of(request);
+  auto call = Call::begin(bridge.calls, request);
+  if (bridge.opens_by_kernel) return read_unopened(call, bridge, node, size, offset);
+  const auto file = bridge.files.find(info->fh);
+  if (file == nullptr) return call->reply_errno(EBADF);
+  read_file(call, *file, size, offset);
+}
+
+void op_release(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
+  close_file(bridge_of(request), node, info->fh);
   fuse_reply_err(request, 0);
 }
 
 void op_opendir(fuse_req_t request, fuse_ino_t node, fuse_file_info* info) {
   Bridge& bridge = bridge_of(request);
   auto call = Call::begin(bridge.calls, request);
+  if (bridge.opens_by_kernel) return call->reply_errno(ENOSYS);
   bridge.volume->open_directory(
       node, call->context(Priority::reader, Cause::list),
       [call, &bridge, reply = *info](Result<std::shared_ptr<Directory>> directory) mutable {
@@ -181,12 +219,8 @@ class Page {
 };
 
 /// A directory as readdir shows it: ".", "..", then the items.
-void list(fuse_req_t request, std::size_t size, off_t offset, fuse_file_info* info, bool plus) {
-  Bridge& bridge = bridge_of(request);
-  auto call = Call::begin(bridge.calls, request);
-  auto directory = bridge.directories.find(info->fh);
-  if (directory == nullptr) return call->reply_errno(EBADF);
-  auto page = std::make_shared<Page>(request, std::min<std::size_t>(size, kMaxRead), plus);
+void list(const std::shared_ptr<Call>& call, const std::shared_ptr<Page>& page,
+          std::shared_ptr<Directory> directory, off_t offset) {
   constexpr off_t kDots = 2;
   const NodeId dots[kDots] = {directory->id(), directory->parent()};
   for (; offset < kDots; ++offset) {
@@ -206,14 +240,42 @@ void list(fuse_req_t request, std::size_t size, off_t offset, fuse_file_info* in
       });
 }
 
-void op_readdir(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset,
-                fuse_file_info* info) {
-  list(request, size, offset, info, false);
+/// Of a directory that the kernel has opened without asking: who begins gets the listing of now.
+void list_unopened(const std::shared_ptr<Call>& call, Bridge& bridge, NodeId node,
+                   std::shared_ptr<Page> page, off_t offset) {
+  if (offset > 0) {
+    if (auto known = bridge.recent_directories.find(node)) {
+      return list(call, page, std::move(known), offset);
+    }
+  }
+  bridge.volume->open_directory(node, call->context(Priority::reader, Cause::list),
+                                [call, &bridge, node, page = std::move(page),
+                                 offset](Result<std::shared_ptr<Directory>> directory) {
+                                  if (!directory.ok()) return call->reply_error(directory.error());
+                                  bridge.recent_directories.add(node, *directory);
+                                  list(call, page, *std::move(directory), offset);
+                                });
 }
 
-void op_readdirplus(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset,
+void read_directory(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t offset,
+                    fuse_file_info* info, bool plus) {
+  Bridge& bridge = bridge_of(request);
+  auto call = Call::begin(bridge.calls, request);
+  auto page = std::make_shared<Page>(request, std::min<std::size_t>(size, kMaxRead), plus);
+  if (bridge.opens_by_kernel) return list_unopened(call, bridge, node, std::move(page), offset);
+  auto directory = bridge.directories.find(info->fh);
+  if (directory == nullptr) return call->reply_errno(EBADF);
+  list(call, page, std::move(directory), offset);
+}
+
+void op_readdir(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t offset,
+                fuse_file_info* info) {
+  read_directory(request, node, size, offset, info, false);
+}
+
+void op_readdirplus(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t offset,
                     fuse_file_info* info) {
-  list(request, size, offset, info, true);
+  read_directory(request, node, size, offset, info, true);
 }
 
 /// Answers with `value`, or with its length when the caller has no room yet.

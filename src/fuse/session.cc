@@ -100,9 +100,9 @@ class SessionImpl final : public Session {
  public:
   SessionImpl(std::shared_ptr<Volume> volume, SessionOptions options,
               std::function<void()> on_unmounted)
-      : options_(std::move(options)), on_unmounted_(std::move(on_unmounted)) {
-    bridge_.volume = std::move(volume);
-  }
+      : options_(std::move(options)),
+        on_unmounted_(std::move(on_unmounted)),
+        bridge_(std::move(volume), options_.open) {}
 
   ~SessionImpl() override {
     if (session_ == nullptr) return;
@@ -112,8 +112,11 @@ class SessionImpl final : public Session {
     bridge_.volume->listen(nullptr);
     notifier_->stop();
     bridge_.calls.wait_idle();
+    bridge_.modes.clear();
     bridge_.files.clear();
     bridge_.directories.clear();
+    bridge_.recent_files.clear();
+    bridge_.recent_directories.clear();
     fuse_session_destroy(session_);
   }
 
@@ -156,8 +159,10 @@ class SessionImpl final : public Session {
   }
 
   SessionStats stats() const override {
-    return {bridge_.calls.requests, bridge_.calls.errors, bridge_.calls.interrupted,
-            bridge_.calls.waiting()};
+    return {bridge_.calls.requests,         bridge_.calls.errors,
+            bridge_.calls.interrupted,      bridge_.calls.waiting(),
+            bridge_.passthrough.on(),       bridge_.passthrough.reason(),
+            bridge_.modes.passed_through(), bridge_.modes.passing_now()};
   }
 
  private:
@@ -180,10 +185,9 @@ class SessionImpl final : public Session {
       fuse_session_destroy(std::exchange(session_, nullptr));
       return fd.error();
     }
-    const std::string path = "/dev/fd/" + std::to_string(*fd);
-    if (fuse_session_mount(session_, path.c_str()) != 0) {
+    if (const Status given = bridge_.passthrough.attach(session_, *fd); !given.ok()) {
       close(*fd);
-      return take_back({Code::unsupported, "libfuse takes no mounted descriptor"});
+      return take_back(given.error());
     }
     const auto mounts = read_mount_info();
     if (!mounts.ok()) return take_back(mounts.error());

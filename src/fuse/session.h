@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "fuse/open_by.h"
 #include "lazyvol/error.h"
 #include "lazyvol/volume.h"
 
@@ -18,12 +19,17 @@ struct SessionOptions {
   bool allow_other = false;
   bool default_permissions = true;
   bool noexec = false;
+  OpenBy open = OpenBy::passthrough;
   unsigned threads = 4;           ///< FUSE workers: they answer hits inline and never wait
   unsigned readahead_kib = 1024;  ///< of the kernel, set in /sys/class/bdi after the mount
 };
 
 struct SessionStats {
   std::uint64_t requests = 0, errors = 0, interrupted = 0, waiting = 0;
+  bool passthrough = false;        ///< the kernel reads wholly cached files by itself
+  std::string passthrough_reason;  ///< why not
+  std::uint64_t passed_opens = 0;  ///< answered so
+  std::uint64_t passed_files = 0;  ///< open so now
 };
 
 /// Served while it lives: its end unmounts, and fails what still uses it. Thread-safe.

@@ -107,20 +107,17 @@ std::string show_prefetch(bool prefetch) {
   return prefetch ? "auto" : "none";
 }
 
-Status set_on_change(std::string& field, std::string_view text) {
-  if (text != "stale" && text != "reopen") {
-    return bad(fmt::format("'{}' is neither stale nor reopen", text));
+Status set_one_of(std::string& field, std::string_view text,
+                  std::initializer_list<std::string_view> choices) {
+  std::string all;
+  for (const std::string_view choice : choices) {
+    if (choice == text) {
+      field = text;
+      return {};
+    }
+    all.append(all.empty() ? "" : ", ").append(choice);
   }
-  field = text;
-  return {};
-}
-
-Status set_layout(std::string& field, std::string_view text) {
-  if (text != "auto" && text != "published" && text != "files") {
-    return bad(fmt::format("'{}' is none of auto, published, files", text));
-  }
-  field = text;
-  return {};
+  return bad(fmt::format("'{}' is none of {}", text, all));
 }
 
 Status set_region(std::string& field, std::string_view text) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,8 +38,8 @@ Status set_mode(std::optional<std::uint32_t>& field, std::string_view text);
 Status set_owner(std::optional<std::uint32_t>& field, std::string_view text);
 Status set_prefetch(bool& field, std::string_view text);
 std::string show_prefetch(bool prefetch);
-Status set_on_change(std::string& field, std::string_view text);
-Status set_layout(std::string& field, std::string_view text);
+Status set_one_of(std::string& field, std::string_view text,
+                  std::initializer_list<std::string_view> choices);
 /// It becomes part of a host name.
 Status set_region(std::string& field, std::string_view text);
 /// A number from 1, or the name of a tag: what may stand in revisions/N and tags/NAME.

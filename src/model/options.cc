@@ -81,7 +81,7 @@ const std::vector<Option>& table() {
                      prefetch_profile, set_path(o.prefetch_profile, text)),
       LAZYVOL_OPTION("layout", "auto|published|files",
                      "whether SOURCE holds a published volume or plain files", layout,
-                     set_layout(o.layout, text)),
+                     set_one_of(o.layout, text, {"auto", "published", "files"})),
       LAZYVOL_OPTION("key", "KEY", "who must have signed the published volume", key,
                      set_path(o.key, text)),
       LAZYVOL_OPTION("revision", "N|TAG", "show this revision of a published volume only", revision,
@@ -130,9 +130,12 @@ const std::vector<Option>& table() {
       LAZYVOL_FLAG("allow-other", "let other users in", allow_other),
       LAZYVOL_FLAG("default-permissions", "the kernel checks permissions", default_permissions),
       LAZYVOL_FLAG("noexec", "no program on the mount can be executed", noexec),
+      LAZYVOL_OPTION("open", "passthrough|daemon|kernel",
+                     "who answers open(2), and reads of what is cached", open,
+                     set_one_of(o.open, text, {"passthrough", "daemon", "kernel"})),
       LAZYVOL_OPTION("on-change", "stale|reopen",
                      "what an open file does when the origin replaces it", on_change,
-                     set_on_change(o.on_change, text)),
+                     set_one_of(o.on_change, text, {"stale", "reopen"})),
   };
   return options;
 }

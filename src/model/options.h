@@ -50,7 +50,8 @@ struct MountOptions {
   bool allow_other = false;
   bool default_permissions = true;
   bool noexec = false;
-  std::string on_change = "stale";  ///< stale|reopen
+  std::string open = "passthrough";  ///< passthrough|daemon|kernel: who serves open(2) and reads
+  std::string on_change = "stale";   ///< stale|reopen
 
   bool operator==(const MountOptions&) const = default;
 };

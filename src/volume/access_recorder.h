@@ -33,11 +33,12 @@ class AccessRecorder {
   /// Ends, and answers with what was noted, in order. Empty when nothing was begun.
   std::vector<Access> stop();
 
+  bool active() const { return active_.load(std::memory_order_relaxed); }
   void note_read(NodeId file, std::uint64_t offset, std::uint64_t length) {
-    if (active_.load(std::memory_order_relaxed)) add(file, false, offset, length);
+    if (active()) add(file, false, offset, length);
   }
   void note_directory(NodeId directory) {
-    if (active_.load(std::memory_order_relaxed)) add(directory, true, 0, 0);
+    if (active()) add(directory, true, 0, 0);
   }
 
  private:
@@ -56,6 +57,7 @@ class AccessRecorder {
 struct RecordedFile {
   std::shared_ptr<AccessRecorder> recorder;
   NodeId node = 0;
+  bool active() const { return recorder->active(); }
   void note(std::uint64_t offset, std::uint64_t length) const {
     recorder->note_read(node, offset, length);
   }

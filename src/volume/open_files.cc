@@ -12,12 +12,22 @@ OpenFile::OpenFile(std::unique_ptr<OpenFiles::Use> use,
   shared_->options = options;
   shared_->recorded = std::move(recorded);
   shared_->reopen = std::move(reopen);
-  *shared_->version.lock() = {std::make_shared<fetch::ContentReader>(content, options),
-                              content->ref().size};
+  *shared_->version.lock() = version_of(content, options);
+}
+
+OpenFile::Version OpenFile::version_of(const std::shared_ptr<fetch::Content>& content,
+                                       const fetch::FetchOptions& options) {
+  return {content, std::make_shared<fetch::ContentReader>(content, options)};
 }
 
 std::uint64_t OpenFile::size() const {
-  return shared_->version.lock()->size;
+  return shared_->version.lock()->content->ref().size;
+}
+
+std::unique_ptr<LocalFile> OpenFile::local() {
+  if (shared_->reopen || shared_->recorded.active()) return nullptr;
+  const auto content = shared_->version.lock()->content;
+  return content->local();
 }
 
 void OpenFile::read(std::uint64_t offset, std::span<std::byte> out, RequestContext ctx,
@@ -39,8 +49,9 @@ void OpenFile::read_again(const std::shared_ptr<Shared>& shared, std::uint64_t o
   shared->reopen(ctx, [shared, offset, out, ctx,
                        done = std::move(done)](Result<std::shared_ptr<fetch::Content>> content) {
     if (!content.ok()) return done(content.error());
-    auto reader = std::make_shared<fetch::ContentReader>(*content, shared->options);
-    *shared->version.lock() = {reader, (*content)->ref().size};
+    Version version = version_of(*content, shared->options);
+    const auto reader = version.reader;
+    *shared->version.lock() = std::move(version);
     reader->read(offset, out, ctx,
                  [reader, done](Result<std::size_t> got) { done(std::move(got)); });
   });

@@ -40,11 +40,13 @@ class OpenFile final : public File {
   bool keep_cache() const override { return !shared_->reopen; }
   void read(std::uint64_t offset, std::span<std::byte> out, RequestContext ctx,
             ReadDone done) override;
+  /// None for a file that may change to another version.
+  std::unique_ptr<LocalFile> local() override;
 
  private:
   struct Version {
+    std::shared_ptr<fetch::Content> content;
     std::shared_ptr<fetch::ContentReader> reader;
-    std::uint64_t size = 0;
   };
   struct Shared {
     std::unique_ptr<OpenFiles::Use> use;
@@ -53,6 +55,8 @@ class OpenFile final : public File {
     Reopen reopen;
     base::Locked<Version> version;
   };
+  static Version version_of(const std::shared_ptr<fetch::Content>& content,
+                            const fetch::FetchOptions& options);
   static void read_again(const std::shared_ptr<Shared>& shared, std::uint64_t offset,
                          std::span<std::byte> out, const RequestContext& ctx, ReadDone done);
 

@@ -26,10 +26,10 @@ class PublishedFile final : public File {
                 RecordedFile recorded)
       : use_(std::move(use)),
         recorded_(std::move(recorded)),
-        reader_(content, options),
-        size_(content->ref().size) {}
+        content_(content),
+        reader_(content, options) {}
 
-  std::uint64_t size() const override { return size_; }
+  std::uint64_t size() const override { return content_->ref().size; }
   /// Always: the publisher gives other bytes another id.
   bool keep_cache() const override { return true; }
   void read(std::uint64_t offset, std::span<std::byte> out, RequestContext ctx,
@@ -37,12 +37,15 @@ class PublishedFile final : public File {
     recorded_.note(offset, out.size());
     reader_.read(offset, out, std::move(ctx), std::move(done));
   }
+  std::unique_ptr<LocalFile> local() override {
+    return recorded_.active() ? nullptr : content_->local();
+  }
 
  private:
   const std::unique_ptr<PublishedOpenFiles::Use> use_;
   const RecordedFile recorded_;
+  const std::shared_ptr<fetch::Content> content_;
   fetch::ContentReader reader_;
-  const std::uint64_t size_;
 };
 
 }  // namespace lazyvol::volume

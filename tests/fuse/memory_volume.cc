@@ -1,5 +1,6 @@
 #include "fuse/memory_volume.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +24,7 @@ class MemoryFile final : public File {
             ReadDone done) override {
     volume_->read(name_, bytes_, offset, out, ctx, std::move(done));
   }
+  std::unique_ptr<LocalFile> local() override { return volume_->lend(name_); }
 
  private:
   std::shared_ptr<MemoryVolume> volume_;
@@ -124,6 +126,26 @@ std::size_t MemoryVolume::reads() const {
   return state_.lock()->reads;
 }
 
+std::size_t MemoryVolume::opens() const {
+  return state_.lock()->opens;
+}
+
+void MemoryVolume::set_local(const std::string& name, const std::string& path) {
+  state_.lock()->local[name] = path;
+}
+
+std::size_t MemoryVolume::loans() const {
+  return static_cast<std::size_t>(state_.lock()->loans.use_count()) - 1;
+}
+
+std::unique_ptr<LocalFile> MemoryVolume::lend(const std::string& name) {
+  auto state = state_.lock();
+  const auto path = state->local.find(name);
+  if (path == state->local.end()) return nullptr;
+  return std::make_unique<LocalFile>(::open(path->second.c_str(), O_RDONLY | O_CLOEXEC),
+                                     state->loans);
+}
+
 void MemoryVolume::lookup(NodeId parent, std::string name, RequestContext, Done<Node> done) {
   Result<Node> answer = Error{Code::not_found, name};
   {
@@ -199,6 +221,7 @@ void MemoryVolume::open_file(NodeId id, RequestContext, Done<std::shared_ptr<Fil
   Result<std::shared_ptr<File>> answer = Error{Code::stale, "no such node"};
   {
     auto state = state_.lock();
+    ++state->opens;
     for (const auto& [name, entry] : state->entries) {
       if (entry.id != id) continue;
       answer = std::shared_ptr<File>(

@@ -29,6 +29,12 @@ class MemoryVolume final : public Volume, public std::enable_shared_from_this<Me
   /// Every read fails with this from now on.
   void fail_reads(Code code);
   std::size_t reads() const;
+  std::size_t opens() const;
+  /// From now on `name` can be read from the local file `path` instead (lazyvol/local_file.h).
+  void set_local(const std::string& name, const std::string& path);
+  /// How many loans of local files have not ended.
+  std::size_t loans() const;
+  std::unique_ptr<LocalFile> lend(const std::string& name);
   /// Until the first call the volume has no extended attributes at all.
   void set_xattrs(const std::string& name, std::vector<Xattr> xattrs);
   std::size_t xattr_questions() const;
@@ -72,6 +78,9 @@ class MemoryVolume final : public Volume, public std::enable_shared_from_this<Me
     std::vector<Held> held;
     std::optional<Code> failure;
     std::size_t reads = 0;
+    std::size_t opens = 0;
+    std::map<std::string, std::string> local;
+    std::shared_ptr<int> loans = std::make_shared<int>();
     std::optional<std::map<NodeId, std::vector<Xattr>>> xattrs;
     std::size_t xattr_questions = 0;
     ChangeListener* listener = nullptr;

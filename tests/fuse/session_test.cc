@@ -17,53 +17,14 @@
 #include <set>
 #include <thread>
 
-#include "base/locked.h"
 #include "fuse/kernel_mount.h"
-#include "fuse/memory_volume.h"
-#include "fuse/mount_info.h"
-#include "support/temp_dir.h"
+#include "fuse/session_fixture.h"
 
 namespace lazyvol::fuse {
 namespace {
 
-using lazyvol::testing::MemoryVolume;
 using lazyvol::testing::TempDir;
-
-class SessionTest : public ::testing::Test {
- protected:
-  void mount() {
-    auto session = Session::mount(volume_, options(), [this] {
-      *unmounted_.lock() = true;
-      changed_.notify_all();
-    });
-    ASSERT_TRUE(session.ok()) << session.error().message;
-    session_ = *std::move(session);
-  }
-  SessionOptions options() const {
-    SessionOptions options;
-    options.mountpoint = dir_.path();
-    options.fsname = "memory:x";
-    return options;
-  }
-  std::string path(const std::string& name) const { return (dir_.path() / name).string(); }
-  void TearDown() override {
-    volume_->release_reads();
-    session_.reset();
-    EXPECT_FALSE(mounted().has_value());
-  }
-
-  std::optional<MountInfo> mounted() const {
-    const auto mounts = read_mount_info();
-    const auto* there = mounts.ok() ? mount_at(*mounts, dir_.path().native()) : nullptr;
-    return there != nullptr ? std::optional(*there) : std::nullopt;
-  }
-
-  TempDir dir_;
-  std::shared_ptr<MemoryVolume> volume_ = std::make_shared<MemoryVolume>();
-  base::Locked<bool> unmounted_;
-  std::condition_variable changed_;
-  std::unique_ptr<Session> session_;
-};
+using testing::SessionTest;
 
 TEST_F(SessionTest, ShowsAsLazyvolAndReadOnly) {
   mount();

@@ -4,8 +4,9 @@
   compare.py --build DIR [--out DIR] [--quick] [SECTION…]
 
 Sections: reads, metadata, cold, small, random, program; all unless named. Each is a command of its own under bench/, whose
-words of help say what it does; this one only calls them, one after the other, and writes OUT/README.md and a plot (SVG, by
-gnuplot) of each that compares. --quick takes small data, to see that all works; its figures mean nothing.
+words of help say what it does; this one only calls them, one after the other, keeps what each printed in OUT/data, and writes
+OUT/README.md of all that are there, with a plot (SVG, by gnuplot) of those that compare. --quick takes small data, to see that
+all works; its figures mean nothing.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def first_line(words):
         return None
     done = subprocess.run(words, capture_output=True, text=True)
     lines = (done.stdout or done.stderr).strip().splitlines()
-    return lines[0] if lines else None
+    return " ".join(lines[0].split()[:2]) if lines else None  # more is what it was built with
 
 
 def machine(folder):
@@ -54,7 +55,7 @@ def machine(folder):
     file_system = subprocess.run(["stat", "-f", "-c", "%T", folder], capture_output=True, text=True).stdout.strip()
     facts = [f"{cores} cores ({cpu.group(1) if cpu else platform.machine()}), {memory} GiB of memory; servers, relays and readers "
              "run on them as well", f"Linux {platform.release()}, data on {file_system}"]
-    peers = [first_line(words) for words in (["rclone", "version"], ["s3fs", "--version"], ["fio", "--version"], ["curl", "--version"])]
+    peers = [first_line(words) for words in (["rclone", "version"], ["fio", "--version"], ["curl", "--version"])]
     facts.append("beside it: " + ", ".join(peer for peer in peers if peer))
     return facts
 
@@ -76,7 +77,7 @@ def plot(figures, path):
             set style fill solid 0.85 border -1
             set boxwidth 0.9
             set ylabel 'speed by that of the {floor}'
-            set yrange [0:1.5]
+            set yrange [0:*]
             set xtics rotate by -25
             set grid ytics
             set key outside top center horizontal
@@ -84,20 +85,26 @@ def plot(figures, path):
             """, text=True, check=True)
 
 
-def run_section(name, arguments, out):
-    """One section of the report."""
-    heading, about, words, quick, picture = SECTIONS[name]
+def run_section(name, arguments, data):
+    """Runs it and keeps what it printed."""
+    _, _, words, quick, picture = SECTIONS[name]
     command = [sys.executable, str(HERE / words[0]), "--build", arguments.build, *words[1:], *(quick if arguments.quick else [])]
     print(f"== {' '.join(words)}", file=sys.stderr, flush=True)
     with tempfile.NamedTemporaryFile(suffix=".json") as figures:
         done = subprocess.run(command + (["--json", figures.name] if picture else []), stdout=subprocess.PIPE, text=True, check=True)
-        text = [f"## {heading}", "", f"{about} `bench/{' '.join(words)}`", ""]
-        if picture:
-            plot(json.loads(Path(figures.name).read_text()), out / picture)
-            text += [done.stdout.strip(), "", f"![{heading}]({picture})", ""]
-        else:
-            text += ["```", done.stdout.strip(), "```", ""]
-    return "\n".join(text)
+        kept = {"date": time.strftime("%Y-%m-%d"), "text": done.stdout.strip(),
+                "figures": json.loads(Path(figures.name).read_text()) if picture else None}
+    (data / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def render(name, kept, out):
+    """One section of the report, as lines."""
+    heading, about, words, _, picture = SECTIONS[name]
+    lines = [f"## {heading}", "", f"{about} `bench/{' '.join(words)}`, {kept['date']}.", ""]
+    if not picture:
+        return lines + ["```", kept["text"], "```", ""]
+    plot(kept["figures"], out / picture)
+    return lines + [kept["text"], "", f"![{heading}]({picture})", ""]
 
 
 def main():
@@ -111,12 +118,15 @@ def main():
         sys.exit("compare.py: gnuplot is missing: apt-get install gnuplot-nox")
     arguments.build = str(Path(arguments.build).resolve())
     out = Path(arguments.out)
-    out.mkdir(parents=True, exist_ok=True)
-    report = ["# Benchmarks", "",
-              f"Made by `tools/dev bench` on {time.strftime('%Y-%m-%d')}. Ratios within one run count; the machine is shared and noisy.", ""]
-    report += [f"- {fact}" for fact in machine(tempfile.gettempdir())] + [""]
+    data = out / "data"
+    data.mkdir(parents=True, exist_ok=True)
     for name in arguments.sections or SECTIONS:
-        report.append(run_section(name, arguments, out))
+        run_section(name, arguments, data)
+    report = ["# Benchmarks", "", "Made by `tools/dev bench`. Ratios within one run count; the machine is shared and noisy.", ""]
+    report += [f"- {fact}" for fact in machine(tempfile.gettempdir())] + [""]
+    for name in SECTIONS:
+        if (data / f"{name}.json").exists():
+            report += render(name, json.loads((data / f"{name}.json").read_text()), out)
     (out / "README.md").write_text("\n".join(report))
 
 

@@ -8,6 +8,7 @@ of open=; the open files are of 4 KiB, of a web directory, each read once.
 """
 
 import argparse
+import multiprocessing
 import os
 import resource
 import subprocess
@@ -38,6 +39,32 @@ def find_over(arguments, folder, option):
             print(f"{option}: {which} find over {out.count(10)} files: {seconds:.1f} s; {usage(lazyvol.cache)}", flush=True)
 
 
+class Holder:
+    """A process that opens and reads files, and keeps them open."""
+
+    def __init__(self, mount, names):
+        self.ours, theirs = multiprocessing.Pipe()
+        self.process = multiprocessing.Process(target=self.hold, args=(mount, names, theirs))
+        self.process.start()
+
+    @staticmethod
+    def hold(mount, names, pipe):
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+        whole = 0
+        for name in names:
+            whole += len(os.read(os.open(mount / name, os.O_RDONLY), 8192)) == 4096
+        pipe.send(whole)
+        pipe.recv()
+
+    def opened(self):
+        return self.ours.recv()
+
+    def close(self):
+        self.ours.send(None)
+        self.process.join()
+
+
 def open_many(arguments, folder, option):
     root = folder / "root"
     if not root.exists():
@@ -47,15 +74,12 @@ def open_many(arguments, folder, option):
     with Served(arguments.build, root) as server, Mounted(arguments.build) as lazyvol:
         mount = lazyvol.mount(server.url, option)
         print(f"{option}: mounted: {usage(lazyvol.cache)}")
-        handles = []
-        for name in names:
-            handle = os.open(mount / name, os.O_RDONLY)
-            if len(os.read(handle, 8192)) != 4096:
-                raise RuntimeError(f"{name}: short")
-            handles.append(handle)
-        print(f"{option}: {len(handles)} files open, read: {usage(lazyvol.cache)}")
-        for handle in handles:
-            os.close(handle)
+        each = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 100  # a process may open no more
+        holders = [Holder(mount, names[begin:begin + each]) for begin in range(0, len(names), each)]
+        count = sum(holder.opened() for holder in holders)
+        print(f"{option}: {count} files open, read: {usage(lazyvol.cache)}")
+        for holder in holders:
+            holder.close()
         print(f"{option}: closed: {usage(lazyvol.cache)}", flush=True)
 
 
@@ -65,7 +89,6 @@ def main():
     parser.add_argument("--files", type=int, default=1_000_000)
     parser.add_argument("--open", type=int, default=100_000)
     arguments = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (arguments.open + 1000, arguments.open + 1000))
     maker = "bench/published/synthetic_volume"
     subprocess.run(["ninja", "-C", arguments.build, maker], check=True, stdout=subprocess.DEVNULL)
     with tempfile.TemporaryDirectory(prefix="lazyvol-bench-") as name:

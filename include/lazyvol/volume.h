@@ -52,6 +52,10 @@ class Directory {
   /// at a time. Calls may come in any order of positions and concurrently.
   virtual void read(std::uint64_t position, RequestContext ctx, Visit visit,
                     std::function<void(Status)> done) = 0;
+  /// Until when the listing may be shown without asking again; nullopt: until a change is told.
+  virtual std::optional<std::chrono::steady_clock::time_point> good_until() const {
+    return std::nullopt;
+  }
 };
 
 /// An open file: one version of its bytes, whatever happens at the origin meanwhile.

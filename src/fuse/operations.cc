@@ -240,12 +240,20 @@ void list(const std::shared_ptr<Call>& call, const std::shared_ptr<Page>& page,
       });
 }
 
+/// Of a listing that the kernel will show again without asking.
+void list_for_long(const std::shared_ptr<Call>& call, Bridge& bridge, NodeId node,
+                   const std::shared_ptr<Page>& page, std::shared_ptr<Directory> directory,
+                   off_t offset) {
+  if (const auto until = directory->good_until()) bridge.listings->shown(node, *until);
+  list(call, page, std::move(directory), offset);
+}
+
 /// Of a directory that the kernel has opened without asking: who begins gets the listing of now.
 void list_unopened(const std::shared_ptr<Call>& call, Bridge& bridge, NodeId node,
                    std::shared_ptr<Page> page, off_t offset) {
   if (offset > 0) {
     if (auto known = bridge.recent_directories.find(node)) {
-      return list(call, page, std::move(known), offset);
+      return list_for_long(call, bridge, node, page, std::move(known), offset);
     }
   }
   bridge.volume->open_directory(node, call->context(Priority::reader, Cause::list),
@@ -253,7 +261,8 @@ void list_unopened(const std::shared_ptr<Call>& call, Bridge& bridge, NodeId nod
                                  offset](Result<std::shared_ptr<Directory>> directory) {
                                   if (!directory.ok()) return call->reply_error(directory.error());
                                   bridge.recent_directories.add(node, *directory);
-                                  list(call, page, *std::move(directory), offset);
+                                  list_for_long(call, bridge, node, page, *std::move(directory),
+                                                offset);
                                 });
 }
 

@@ -5,6 +5,7 @@
 
 #include "fuse/call.h"
 #include "fuse/handle_table.h"
+#include "fuse/listing_expiry.h"
 #include "fuse/lowlevel.h"
 #include "fuse/open_by.h"
 #include "fuse/open_modes.h"
@@ -31,6 +32,7 @@ struct Bridge {
   HandleTable<Directory> directories;
   Recent<File> recent_files;
   Recent<Directory> recent_directories;
+  std::unique_ptr<ListingExpiry> listings;  ///< with opens_by_kernel only
 };
 
 /// Static storage. The session's user data must be a Bridge*.

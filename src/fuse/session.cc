@@ -110,6 +110,7 @@ class SessionImpl final : public Session {
     if (mounted_ && visible()) (void)unmount_path(options_.mountpoint, true);
     join();
     bridge_.volume->listen(nullptr);
+    if (bridge_.listings != nullptr) bridge_.listings->stop();
     notifier_->stop();
     bridge_.calls.wait_idle();
     bridge_.modes.clear();
@@ -126,7 +127,12 @@ class SessionImpl final : public Session {
     LAZYVOL_TRY(make_session());
     LAZYVOL_TRY(attach());
     notifier_ = std::make_unique<Notifier>(session_);
-    bridge_.volume->listen(notifier_.get());
+    ChangeListener* listener = notifier_.get();
+    if (bridge_.opens_by_kernel) {
+      bridge_.listings = std::make_unique<ListingExpiry>(*notifier_);
+      listener = bridge_.listings.get();
+    }
+    bridge_.volume->listen(listener);
     running_ = options_.threads;
     for (unsigned i = 0; i < options_.threads; ++i) {
       workers_.emplace_back([this, i] { serve(i); });

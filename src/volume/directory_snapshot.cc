@@ -6,7 +6,7 @@ DirectorySnapshot::DirectorySnapshot(NodeId id, NodeId parent,
                                      const std::vector<cache::StoredEntry>& sorted,
                                      const NodeView& view, std::int64_t now_wall_ns,
                                      std::chrono::milliseconds left)
-    : id_(id), parent_(parent) {
+    : id_(id), parent_(parent), good_until_(base::system_clock().now() + left) {
   rows_.reserve(sorted.size());
   for (const auto& entry : sorted) {
     if (!entry.remote.listed) continue;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "lazyvol/volume.h"
 #include "volume/node_view.h"
 
@@ -22,6 +23,7 @@ class DirectorySnapshot final : public Directory {
   /// All is at hand: answers inline.
   void read(std::uint64_t position, RequestContext ctx, Visit visit,
             std::function<void(Status)> done) override;
+  std::optional<base::Monotonic> good_until() const override { return good_until_; }
 
  private:
   struct Row {
@@ -33,6 +35,7 @@ class DirectorySnapshot final : public Directory {
   Item item(const Row& row) const;
 
   NodeId id_, parent_;
+  base::Monotonic good_until_;
   std::string names_;
   std::vector<Row> rows_;
 };

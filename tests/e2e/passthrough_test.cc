@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 
 #include "daemon/control_client.h"
@@ -134,6 +135,21 @@ TEST_F(PassedThrough, NotWithOnChangeReopenNorWithoutWish) {
     EXPECT_EQ(passed(), 0u) << options;
     world_.umount();
   }
+}
+
+TEST(OpenByKernel, ANewNameShowsWhenTheListingIsOver) {
+  World world;
+  write_file(world.origin / "a", "1");
+  world.must_mount(world.origin, "open=kernel,metadata-ttl=1s");
+  const auto names = [&] {
+    const auto items = fs::directory_iterator(world.mountpoint);
+    return std::distance(begin(items), end(items));
+  };
+  EXPECT_EQ(names(), 1);
+  EXPECT_EQ(names(), 1);
+  write_file(world.origin / "b", "2");
+  EXPECT_TRUE(eventually([&] { return names() == 2; }));
+  EXPECT_EQ(read_file(world.mountpoint / "b"), "2");
 }
 
 TEST_F(PassedThrough, AnUnknownOpenerIsRefused) {

@@ -40,7 +40,9 @@ class MemoryDirectory final : public Directory,
     Node node;
     bool plus;
   };
-  explicit MemoryDirectory(std::vector<Row> rows) : rows_(std::move(rows)) {}
+  using Until = std::optional<std::chrono::steady_clock::time_point>;
+  MemoryDirectory(std::vector<Row> rows, Until until) : rows_(std::move(rows)), until_(until) {}
+  Until good_until() const override { return until_; }
   NodeId id() const override { return kRootNode; }
   NodeId parent() const override { return kRootNode; }
   /// From another thread, a few items at a time, as a directory that lies at an origin.
@@ -63,6 +65,7 @@ class MemoryDirectory final : public Directory,
     return item;
   }
   std::vector<Row> rows_;
+  Until until_;
 };
 
 }  // namespace
@@ -128,6 +131,14 @@ std::size_t MemoryVolume::reads() const {
 
 std::size_t MemoryVolume::opens() const {
   return state_.lock()->opens;
+}
+
+void MemoryVolume::set_listing_ttl(std::chrono::milliseconds ttl) {
+  state_.lock()->listing_ttl = ttl;
+}
+
+std::size_t MemoryVolume::listings() const {
+  return state_.lock()->listings;
 }
 
 void MemoryVolume::set_local(const std::string& name, const std::string& path) {
@@ -207,14 +218,17 @@ void MemoryVolume::open_directory(NodeId id, RequestContext,
                                   Done<std::shared_ptr<Directory>> done) {
   if (id != kRootNode) return done(Error{Code::not_directory, "not a directory"});
   std::vector<MemoryDirectory::Row> rows;
+  MemoryDirectory::Until until;
   {
     auto state = state_.lock();
+    ++state->listings;
+    if (state->listing_ttl) until = std::chrono::steady_clock::now() + *state->listing_ttl;
     for (const auto& [name, entry] : state->entries) {
       // Every second one without attributes: the kernel must then look it up by itself.
       rows.push_back({name, node_of(entry), rows.size() % 2 == 0});
     }
   }
-  done(std::shared_ptr<Directory>(std::make_shared<MemoryDirectory>(std::move(rows))));
+  done(std::shared_ptr<Directory>(std::make_shared<MemoryDirectory>(std::move(rows), until)));
 }
 
 void MemoryVolume::open_file(NodeId id, RequestContext, Done<std::shared_ptr<File>> done) {

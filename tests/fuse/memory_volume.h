@@ -30,6 +30,9 @@ class MemoryVolume final : public Volume, public std::enable_shared_from_this<Me
   void fail_reads(Code code);
   std::size_t reads() const;
   std::size_t opens() const;
+  /// How long listings are good from now on; until a change is told before the first call.
+  void set_listing_ttl(std::chrono::milliseconds ttl);
+  std::size_t listings() const;
   /// From now on `name` can be read from the local file `path` instead (lazyvol/local_file.h).
   void set_local(const std::string& name, const std::string& path);
   /// How many loans of local files have not ended.
@@ -78,7 +81,8 @@ class MemoryVolume final : public Volume, public std::enable_shared_from_this<Me
     std::vector<Held> held;
     std::optional<Code> failure;
     std::size_t reads = 0;
-    std::size_t opens = 0;
+    std::size_t opens = 0, listings = 0;
+    std::optional<std::chrono::milliseconds> listing_ttl;
     std::map<std::string, std::string> local;
     std::shared_ptr<int> loans = std::make_shared<int>();
     std::optional<std::map<NodeId, std::vector<Xattr>>> xattrs;

@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <set>
 #include <thread>
 
@@ -214,6 +216,35 @@ TEST_F(Open, ByTheKernelListsManyNamesOnceEach) {
     ::closedir(stream);
     EXPECT_EQ(seen.size(), kFiles + 3);
   }
+}
+
+TEST_F(Open, ByTheKernelAListingIsShownForItsTimeOnly) {
+  volume_->set_listing_ttl(std::chrono::milliseconds(1'500));
+  mount(OpenBy::kernel);
+  const auto shows = [&](const std::string& name) {
+    const auto items = std::filesystem::directory_iterator(dir_.path());
+    return std::any_of(begin(items), end(items),
+                       [&](const auto& item) { return item.path().filename() == name; });
+  };
+  EXPECT_FALSE(shows("new"));
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(shows("new"));
+  EXPECT_EQ(volume_->listings(), 1u) << "the kernel asks once";
+  volume_->add_file("new", "x");  // as an origin does, without a word
+  await([&] { return shows("new"); });
+  EXPECT_LE(volume_->listings(), 4u) << "the kernel asks at each look";
+}
+
+TEST_F(Open, ByTheKernelAListingWithoutTimeIsShownUntilAChangeIsTold) {
+  mount(OpenBy::kernel);
+  const auto count = [&] {
+    const auto items = std::filesystem::directory_iterator(dir_.path());
+    return std::distance(begin(items), end(items));
+  };
+  EXPECT_EQ(count(), 1);
+  volume_->add_file("quiet", "x");
+  EXPECT_EQ(count(), 1);
+  volume_->replace_file("told", "x");
+  await([&] { return count() == 3; });
 }
 
 TEST_F(Open, ByTheKernelErrorsComeWithTheRead) {

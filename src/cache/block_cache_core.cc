@@ -88,7 +88,7 @@ void CacheCore::shutdown() {
   if (!committed.ok()) {
     base::log_warn("cache: closed without a last commit: {}", committed.error().message);
   }
-  objects.take_dirty();  // lets go of contents, which keep all of this alive
+  objects.close();
 }
 
 // Writes and syncs a file as large as a commit's worth of small things.

@@ -90,14 +90,19 @@ std::uint64_t ObjectStore::evict(std::shared_ptr<ObjectContent> content,
 }
 
 std::vector<std::shared_ptr<ObjectContent>> ObjectStore::take_dirty() {
-  auto dirty = dirty_.lock();
-  std::vector<std::shared_ptr<ObjectContent>> taken(dirty->begin(), dirty->end());
-  dirty->clear();
-  return taken;
+  std::unordered_set<std::shared_ptr<ObjectContent>> taken;
+  taken.swap(dirty_.lock()->contents);
+  return {taken.begin(), taken.end()};
 }
 
 void ObjectStore::note_dirty(std::shared_ptr<ObjectContent> content) {
-  dirty_.lock()->insert(std::move(content));
+  auto dirty = dirty_.lock();
+  if (!dirty->closed) dirty->contents.insert(std::move(content));
+}
+
+void ObjectStore::close() {
+  dirty_.lock()->closed = true;
+  take_dirty();
 }
 
 }  // namespace lazyvol::cache

@@ -51,6 +51,9 @@ class ObjectStore {
   bool lent(const model::ContentKey& key) const;
   /// Ends verifying ahead of loans. Idempotent.
   void stop_proving() { prover_.stop(); }
+  /// Lets go of the contents that changed, which keep all of the cache alive, and takes no more: a
+  /// loan may end after the cache was closed.
+  void close();
 
   /// The contents that changed since the last time.
   std::vector<std::shared_ptr<ObjectContent>> take_dirty();
@@ -74,7 +77,11 @@ class ObjectStore {
   std::atomic<std::uint64_t> next_id_;
   std::atomic<bool> holes_{true};
   Registry<ObjectContent> registry_;
-  base::Locked<std::unordered_set<std::shared_ptr<ObjectContent>>> dirty_;
+  struct Dirty {
+    std::unordered_set<std::shared_ptr<ObjectContent>> contents;
+    bool closed = false;
+  };
+  base::Locked<Dirty> dirty_;
   std::atomic<std::uint64_t> unindexed_bytes_{0};  // freed while their rows are still in the index
   std::mutex drop_mutex_;                          // one drop at a time, from sight to disk
   base::Locked<std::unordered_set<std::uint64_t>> proved_;  // ids of objects

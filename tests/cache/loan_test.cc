@@ -171,6 +171,17 @@ TEST_F(Loan, AMappingSeesNoHoleOfTheNextLifeEither) {
   ::munmap(map, kSize);
 }
 
+TEST_F(Loan, OneMayEndAfterTheCacheWasClosed) {
+  std::unique_ptr<LocalFile> file;
+  {
+    const auto cache = open();
+    file = borrow(*stored(*cache, 1));
+  }
+  EXPECT_EQ(read_fd(file->fd()), bytes_of(1));
+  file.reset();  // and with it the last of the cache
+  EXPECT_NE(borrow(*open()->content(key_of(1), kSize)), nullptr);
+}
+
 TEST_F(Loan, EvictionGoesOnBesideManyLoans) {
   auto with = options();
   with.max_bytes = 64 * kMiB;

@@ -26,6 +26,12 @@ struct BackingMap {
   std::uint32_t flags;
   std::uint64_t padding;
 };
+/// fuse_open_out as Linux 6.9 has it; before, its last word was padding.
+struct OpenOut {
+  std::uint64_t handle;
+  std::uint32_t flags;
+  std::int32_t backing_id;
+};
 constexpr unsigned long kBackingOpen = _IOW(229, 1, BackingMap);
 constexpr unsigned long kBackingClose = _IOW(229, 2, std::uint32_t);
 
@@ -68,12 +74,9 @@ bool accept_passthrough(std::span<std::byte> init_out) {
 }
 
 std::array<std::byte, 16> open_reply(std::uint64_t handle, std::int32_t id) {
-  static_assert(sizeof(fuse_open_out) == 16);
-  fuse_open_out out{};
-  out.fh = handle;
-  out.open_flags = kOpenPassthrough | kNoFlush;
-  out.padding = static_cast<std::uint32_t>(id);  // backing_id in later headers
-  std::array<std::byte, 16> bytes{};
+  static_assert(sizeof(OpenOut) == sizeof(fuse_open_out));
+  const OpenOut out{handle, kOpenPassthrough | kNoFlush, id};
+  std::array<std::byte, sizeof out> bytes{};
   std::memcpy(bytes.data(), &out, sizeof out);
   return bytes;
 }

@@ -113,7 +113,10 @@ std::optional<MountFailure> ask_daemon(const MountCommand& command, const Prepar
   // The daemon keeps the deadline, so there is none here.
   const auto answer = daemon->client.post("/v1/mount", body, std::chrono::milliseconds(0));
   if (!answer.ok()) {
-    ending = answer.error().code == Code::cancelled;
+    // It said so; or it has answered ensure_daemon() and was gone before it was asked for more. (An
+    // origin that cannot be reached has the same code, from a daemon that is still there.)
+    ending = answer.error().code == Code::cancelled ||
+             (answer.error().code == Code::unreachable && !daemon->client.status().ok());
     // What was started for nothing goes again, unless somebody else mounted meanwhile.
     if (daemon->started) {
       (void)daemon->client.post("/v1/stop", ControlJson::object(), std::chrono::seconds(5));

@@ -21,6 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/support"))
 from mounted import Mounted, Served, drop_page_cache  # noqa: E402
+from peer import rclone_http  # noqa: E402
 
 READ = 4096
 
@@ -63,24 +64,11 @@ def from_lazyvol(name, arguments, url, expected):
 
 
 def from_rclone(arguments, url, expected, received):
-    with tempfile.TemporaryDirectory() as folder:
-        point = Path(folder) / "mnt"
-        point.mkdir()
-        child = subprocess.Popen(["rclone", "mount", ":http:", str(point), f"--http-url={url}", "--read-only",
-                                  "--vfs-cache-mode", "full", f"--cache-dir={folder}/cache", "--config=/dev/null"],
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            while not os.path.ismount(point):
-                if child.poll() is not None:
-                    raise RuntimeError("rclone did not mount")
-                time.sleep(0.02)
-            (point / "file").stat()
-            before = received()
-            seconds = read_at_random(point / "file", min(arguments.reads, 40), expected)
-            report("rclone mount", seconds, received() - before, arguments)
-        finally:
-            subprocess.run(["fusermount3", "-u", str(point)])
-            child.wait()
+    with rclone_http(url) as point:
+        (point / "file").stat()
+        before = received()
+        seconds = read_at_random(point / "file", min(arguments.reads, 40), expected)
+        report("rclone mount", seconds, received() - before, arguments)
 
 
 def main():

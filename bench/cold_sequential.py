@@ -8,7 +8,6 @@ a relay that delays every segment by MS each way, and curl is also given paralle
 """
 
 import argparse
-import os
 import resource
 import statistics
 import subprocess
@@ -18,7 +17,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/support"))
-from mounted import Mounted, Served, daemon_pids, drop_page_cache  # noqa: E402
+from mounted import Mounted, Served, cpu_seconds, daemon_pids, drop_page_cache  # noqa: E402
 
 
 def timed(words):
@@ -45,14 +44,6 @@ def cpu_of_children():
     """Seconds of CPU that ended children have used."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def cpu_seconds(cache):
-    ticks = 0
-    for pid in daemon_pids(cache):
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def main():
@@ -86,7 +77,7 @@ def main():
                     mount = lazyvol.mount(url)
                     results["lazyvol"].append(
                         timed(["dd", f"if={mount}/large", "of=/dev/null", "bs=1M", "status=none"]))
-                    results["lazyvol CPU"].append(cpu_seconds(lazyvol.cache))
+                    results["lazyvol CPU"].append(cpu_seconds(daemon_pids(lazyvol.cache)))
     medians = {name: statistics.median(values) for name, values in results.items()}
     best = min(value for name, value in medians.items() if name.startswith("curl") and not name.endswith("CPU"))
     for name, value in medians.items():

@@ -9,10 +9,10 @@ just read. Medians are shown, in MiB/s.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,6 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/support"))
 from mounted import Mounted, Served, drop_page_cache  # noqa: E402
+from peer import ratio_table, rclone_http  # noqa: E402
 
 # Name, fio's words, whether the page cache is dropped before.
 CASES = [
@@ -58,11 +59,6 @@ def read_through(path):
             pass
 
 
-def warm(path):
-    """Page cache and readahead state as after a reader that has just ended."""
-    read_through(path)
-
-
 def passthrough_ready(lazyvol, path):
     """Opens until an open is passed through: what was just stored is verified first. False when it never is."""
     for _ in range(240):
@@ -78,25 +74,6 @@ def passthrough_ready(lazyvol, path):
     return False
 
 
-class Rclone:
-    """rclone mount with everything in its own cache."""
-
-    def __init__(self, folder, url, *words):
-        self.point = Path(folder) / "rclone"
-        self.point.mkdir()
-        self.child = subprocess.Popen(["rclone", "mount", ":http:", str(self.point), f"--http-url={url}", "--read-only",
-                                       "--vfs-cache-mode", "full", f"--cache-dir={folder}/rclone-cache", "--config=/dev/null", *words],
-                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while not os.path.ismount(self.point):
-            if self.child.poll() is not None:
-                raise RuntimeError("rclone did not mount")
-            time.sleep(0.02)
-
-    def end(self):
-        subprocess.run(["fusermount3", "-u", str(self.point)], check=False)
-        self.child.wait()
-
-
 def measure(systems, arguments):
     """{system: {case: [MiB/s of each round]}}"""
     results = {name: {} for name in systems}
@@ -108,22 +85,11 @@ def measure(systems, arguments):
                 if cold:
                     drop_page_cache()
                 else:
-                    warm(path)
+                    read_through(path)  # page cache and readahead as after a reader that has just ended
                 value = fio(path, words, arguments.seconds)
                 results[name].setdefault(case, []).append(value)
                 print(f"round {number + 1}: {case}: {name}: {value:.0f} MiB/s", file=sys.stderr, flush=True)
     return results
-
-
-def table(results):
-    floor = next(iter(results))
-    medians = {name: {case: statistics.median(values) for case, values in cases.items()} for name, cases in results.items()}
-    others = [name for name in results if name != floor]
-    lines = ["| read | " + floor + ", MiB/s | " + " | ".join(others) + " |", "|---" * (len(others) + 2) + "|"]
-    for case, _, _ in CASES:
-        base = medians[floor][case]
-        lines.append(f"| {case} | {base:.0f} | " + " | ".join(f"{medians[name][case] / base:.2f}" for name in others) + " |")
-    return "\n".join(lines), medians
 
 
 def main():
@@ -142,25 +108,20 @@ def main():
             for _ in range(arguments.size):
                 out.write(noise.read(1 << 20))
         os.sync()
-        rclone = None
-        with Served(arguments.build, root, "html") as server, \
-                Mounted(arguments.build, Path(folder) / "cache") as passing, \
-                Mounted(arguments.build, Path(folder) / "cache2", "open=daemon") as daemon:
+        with contextlib.ExitStack() as stack:
+            server = stack.enter_context(Served(arguments.build, root, "html"))
+            passing = stack.enter_context(Mounted(arguments.build, Path(folder) / "cache"))
+            daemon = stack.enter_context(Mounted(arguments.build, Path(folder) / "cache2", "open=daemon"))
             systems = {"local file system": root / "large"}
             systems["lazyvol"] = passing.mount(server.url) / "large"
             systems["lazyvol open=daemon"] = daemon.mount(server.url) / "large"
             if shutil.which("rclone"):
-                rclone = Rclone(folder, server.url)
-                systems["rclone"] = rclone.point / "large"
-            try:
-                for path in systems.values():
-                    read_through(path)
-                passthrough_ready(passing, systems["lazyvol"])
-                results = measure(systems, arguments)
-            finally:
-                if rclone:
-                    rclone.end()
-    text, medians = table(results)
+                systems["rclone"] = stack.enter_context(rclone_http(server.url, folder=folder)) / "large"
+            for path in systems.values():
+                read_through(path)
+            passthrough_ready(passing, systems["lazyvol"])
+            results = measure(systems, arguments)
+    text, medians = ratio_table("read", "MiB/s", results, lambda rate: rate)
     print(text)
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(medians, indent=1) + "\n")

@@ -17,26 +17,18 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/support"))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 from metadata import make_tree, timed  # noqa: E402
-from mounted import Mounted, Served, daemon_pids  # noqa: E402
-
-
-def usage(cache):
-    pid = daemon_pids(cache)[0]
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return (f"{int(status['VmRSS'].split()[0]) >> 10} MiB resident ({int(status['VmHWM'].split()[0]) >> 10} at most), "
-            f"{len(os.listdir(f'/proc/{pid}/fd'))} descriptors")
+from mounted import Mounted, Served, daemon_usage  # noqa: E402
 
 
 def find_over(arguments, folder, option):
     volume = folder / "volume"
     with Served(arguments.build, volume) as server, Mounted(arguments.build) as lazyvol:
         mount = lazyvol.mount(server.url, f"refresh=never,{option}")
-        print(f"{option}: mounted: {usage(lazyvol.cache)}")
+        print(f"{option}: mounted: {daemon_usage(lazyvol.cache)}")
         for which in ("first", "second"):
             seconds, out = timed(["find", str(mount), "-type", "f"])
-            print(f"{option}: {which} find over {out.count(10)} files: {seconds:.1f} s; {usage(lazyvol.cache)}", flush=True)
+            print(f"{option}: {which} find over {out.count(10)} files: {seconds:.1f} s; {daemon_usage(lazyvol.cache)}", flush=True)
 
 
 class Holder:
@@ -73,14 +65,14 @@ def open_many(arguments, folder, option):
     names = [f"d{number // 100:05}/file-{number % 100:02}.txt" for number in range(arguments.open)]
     with Served(arguments.build, root) as server, Mounted(arguments.build) as lazyvol:
         mount = lazyvol.mount(server.url, option)
-        print(f"{option}: mounted: {usage(lazyvol.cache)}")
+        print(f"{option}: mounted: {daemon_usage(lazyvol.cache)}")
         each = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 100  # a process may open no more
         holders = [Holder(mount, names[begin:begin + each]) for begin in range(0, len(names), each)]
         count = sum(holder.opened() for holder in holders)
-        print(f"{option}: {count} files open, read: {usage(lazyvol.cache)}")
+        print(f"{option}: {count} files open, read: {daemon_usage(lazyvol.cache)}")
         for holder in holders:
             holder.close()
-        print(f"{option}: closed: {usage(lazyvol.cache)}", flush=True)
+        print(f"{option}: closed: {daemon_usage(lazyvol.cache)}", flush=True)
 
 
 def main():

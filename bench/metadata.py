@@ -9,11 +9,11 @@ thousands of files per second. lazyvol with its defaults, and with open=kernel; 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,9 +21,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/support"))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from local_reads import Rclone  # noqa: E402
-from mounted import Mounted, Served, daemon_pids  # noqa: E402
+from mounted import Mounted, Served, daemon_usage  # noqa: E402
+from peer import ratio_table, rclone_http  # noqa: E402
 
 
 def make_tree(root, files):
@@ -88,18 +87,6 @@ CASES = [("find", Tree.find), ("find -size", Tree.find_size), ("git status", Tre
          ("stat storm", Tree.stats), ("open-read-close storm", Tree.reads)]
 
 
-def table(results, files):
-    floor = next(iter(results))
-    medians = {name: {case: files / statistics.median(values) / 1000 for case, values in cases.items()}
-               for name, cases in results.items()}
-    others = [name for name in results if name != floor]
-    lines = [f"| warm, {files} files | {floor}, 1,000/s | " + " | ".join(others) + " |", "|---" * (len(others) + 2) + "|"]
-    for case, _ in CASES:
-        base = medians[floor][case]
-        lines.append(f"| {case} | {base:.0f} | " + " | ".join(f"{medians[name][case] / base:.2f}" for name in others) + " |")
-    return "\n".join(lines), medians
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", required=True)
@@ -117,36 +104,30 @@ def main():
         subprocess.run(git + ["init", "-q"], check=True, cwd=root)
         subprocess.run(git + ["-c", "core.looseCompression=0", "add", "."], check=True, cwd=root)
         subprocess.run(git + ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "x"], check=True, cwd=root)
-        rclone = None
-        with Served(arguments.build, root) as server, Served(arguments.build, root, "html") as html, \
-                Mounted(arguments.build, Path(folder) / "cache", "metadata-ttl=1h") as lazyvol, \
-                Mounted(arguments.build, Path(folder) / "cache2", "metadata-ttl=1h,open=kernel") as kernel:
+        with contextlib.ExitStack() as stack:
+            server = stack.enter_context(Served(arguments.build, root))
+            html = stack.enter_context(Served(arguments.build, root, "html"))
+            lazyvol = stack.enter_context(Mounted(arguments.build, Path(folder) / "cache", "metadata-ttl=1h"))
+            kernel = stack.enter_context(Mounted(arguments.build, Path(folder) / "cache2", "metadata-ttl=1h,open=kernel"))
             roots = {"local file system": root, "lazyvol": lazyvol.mount(server.url), "lazyvol open=kernel": kernel.mount(server.url)}
             if shutil.which("rclone"):
-                rclone = Rclone(folder, html.url, "--dir-cache-time=1h", "--attr-timeout=1h")
-                roots["rclone"] = rclone.point
-            try:
-                trees = [Tree(name, where, names, arguments.build, folder) for name, where in roots.items()]
-                results = {tree.name: {} for tree in trees}
-                for tree in trees:
-                    for case, what in CASES:
-                        print(f"first: {tree.name}: {case}: {what(tree):.2f} s", file=sys.stderr, flush=True)
-                for number in range(arguments.rounds):
-                    for case, what in CASES:
-                        for tree in trees:
-                            seconds = what(tree)
-                            results[tree.name].setdefault(case, []).append(seconds)
-                            print(f"round {number + 1}: {tree.name}: {case}: {seconds:.2f} s", file=sys.stderr, flush=True)
-                for mounted in (lazyvol, kernel):
-                    for pid in daemon_pids(mounted.cache):
-                        status = Path(f"/proc/{pid}/status").read_text()
-                        rss = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
-                        print(f"resident memory of the daemon ({mounted.options[1]}): {int(rss) // 1024} MiB, "
-                              f"{len(os.listdir(f'/proc/{pid}/fd'))} descriptors", file=sys.stderr)
-            finally:
-                if rclone:
-                    rclone.end()
-    text, medians = table(results, arguments.files)
+                roots["rclone"] = stack.enter_context(
+                    rclone_http(html.url, "--dir-cache-time=1h", "--attr-timeout=1h", folder=folder))
+            trees = [Tree(name, where, names, arguments.build, folder) for name, where in roots.items()]
+            results = {tree.name: {} for tree in trees}
+            for tree in trees:
+                for case, what in CASES:
+                    print(f"first: {tree.name}: {case}: {what(tree):.2f} s", file=sys.stderr, flush=True)
+            for number in range(arguments.rounds):
+                for case, what in CASES:
+                    for tree in trees:
+                        seconds = what(tree)
+                        results[tree.name].setdefault(case, []).append(seconds)
+                        print(f"round {number + 1}: {tree.name}: {case}: {seconds:.2f} s", file=sys.stderr, flush=True)
+            for mounted in (lazyvol, kernel):
+                print(f"{mounted.options[1]}: {daemon_usage(mounted.cache)}", file=sys.stderr)
+    text, medians = ratio_table(f"warm, {arguments.files} files", "1,000/s", results,
+                                lambda seconds: arguments.files / seconds / 1000)
     print(text)
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(medians, indent=1) + "\n")

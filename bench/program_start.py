@@ -22,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/support"))
 from mounted import Mounted, Served, drop_page_cache  # noqa: E402
+from peer import rclone_http  # noqa: E402
 
 MODULES = ("argparse,asyncio,base64,bz2,collections,concurrent.futures,configparser,csv,ctypes,dataclasses,datetime,"
            "decimal,difflib,email.mime.multipart,fractions,ftplib,gzip,hashlib,html.parser,http.client,http.server,"
@@ -60,23 +61,10 @@ def from_mount(arguments, url, options="", record=None):
 
 def from_rclone(url):
     drop_page_cache()
-    with tempfile.TemporaryDirectory() as folder:
-        point = Path(folder) / "mnt"
-        point.mkdir()
-        start = time.monotonic()
-        child = subprocess.Popen(["rclone", "mount", ":http:", str(point), f"--http-url={url}", "--read-only",
-                                  "--vfs-cache-mode", "full", f"--cache-dir={folder}/cache", "--config=/dev/null",
-                                  "--file-perms=0555"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            while not os.path.ismount(point):
-                if child.poll() is not None or time.monotonic() > start + 30:
-                    raise RuntimeError("rclone did not mount")
-                time.sleep(0.01)
-            run_program(point)
-            return time.monotonic() - start
-        finally:
-            subprocess.run(["fusermount3", "-u", str(point)])
-            child.wait()
+    start = time.monotonic()
+    with rclone_http(url, "--file-perms=0555") as point:
+        run_program(point)
+        return time.monotonic() - start
 
 
 def from_copy(words):

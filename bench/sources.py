@@ -23,31 +23,7 @@ from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/support"))
 from mounted import Mounted, Served, ServedGit, ServedS3, ServedSftp, drop_page_cache  # noqa: E402
-
-
-class Peer:
-    """A mount by another program, which stays in the foreground."""
-
-    def __init__(self, words, environment=None):
-        self.base = Path(tempfile.mkdtemp(prefix="peer-"))
-        self.point = self.base / "mnt"
-        self.point.mkdir()
-        words = [word.replace("{point}", str(self.point)).replace("{base}", str(self.base)) for word in words]
-        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                        env=dict(os.environ, **(environment or {})))
-        for _ in range(3000):
-            if os.path.ismount(self.point):
-                return
-            time.sleep(0.01)
-        raise RuntimeError(f"{words[0]} does not mount")
-
-    def __enter__(self):
-        return self.point
-
-    def __exit__(self, *_):
-        subprocess.run(["umount", str(self.point)], check=True)
-        self.process.wait()
-        shutil.rmtree(self.base)
+from peer import RCLONE, Peer  # noqa: E402
 
 
 class Ours:
@@ -62,7 +38,6 @@ class Ours:
         self.lazyvol.__exit__()
 
 
-RCLONE = ["rclone", "mount", "--config", "/dev/null", "--read-only", "--cache-dir", "{base}/cache"]
 
 
 class Http:

@@ -20,15 +20,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "tests/support"))
-from mounted import Mounted, Served, daemon_pids  # noqa: E402
-
-
-def memory_mib(cache, field):
-    for pid in daemon_pids(cache):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith(field + ":"):
-                return int(line.split()[1]) / 1024
-    raise RuntimeError("no daemon")
+from mounted import Mounted, Served, daemon_memory  # noqa: E402
 
 
 class Step:
@@ -70,8 +62,8 @@ def main():
             server.ask(f"delay {arguments.delay}")
 
             def rss():
-                return (f"RSS {memory_mib(lazyvol.cache, 'VmRSS'):.0f} MiB, "
-                        f"peak {memory_mib(lazyvol.cache, 'VmHWM'):.0f}")
+                now, peak = daemon_memory(lazyvol.cache)
+                return f"RSS {now:.0f} MiB, peak {peak:.0f}"
 
             with Step(server) as step:
                 mount = lazyvol.mount(server.relay_url, "refresh=never")

@@ -21,8 +21,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "tests/support"))
-from mounted import Mounted, Served, daemon_pids, drop_page_cache  # noqa: E402
-
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from mounted import Mounted, Served, cpu_seconds, daemon_pids, drop_page_cache  # noqa: E402
+from peer import rclone_http  # noqa: E402
 
 
 def make_tree(root, files, seed=1):
@@ -39,14 +40,6 @@ def make_tree(root, files, seed=1):
         while len(body) < size:
             body += " ".join(chance.choices(words, k=8)) + "\n"
         (folder / f"f{i:06}.txt").write_text(body[:size])
-
-
-def cpu_seconds(pids):
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def read_all(folder, expected):
@@ -99,23 +92,8 @@ def curl_way(url):
 
 def rclone_way(url, subdir, expected):
     def run():
-        with tempfile.TemporaryDirectory() as folder:
-            point = Path(folder) / "mnt"
-            point.mkdir()
-            child = subprocess.Popen(["rclone", "mount", f":http:{subdir}", str(point), f"--http-url={url}",
-                                      "--read-only", "--vfs-cache-mode", "full", f"--cache-dir={folder}/cache",
-                                      "--config=/dev/null"],
-                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            try:
-                start = time.monotonic()
-                while not os.path.ismount(point):
-                    if child.poll() is not None or time.monotonic() > start + 30:
-                        raise RuntimeError("rclone did not mount")
-                    time.sleep(0.02)
-                return read_all(point, expected), ""
-            finally:
-                subprocess.run(["fusermount3", "-u", str(point)])
-                child.wait()
+        with rclone_http(url, path=subdir) as point:
+            return read_all(point, expected), ""
     return run
 
 

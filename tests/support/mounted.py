@@ -152,6 +152,28 @@ def daemon_pids(cache):
     return pids
 
 
+def daemon_memory(cache):
+    """(resident now, resident at most) of the daemon over that cache directory, in MiB."""
+    status = Path(f"/proc/{daemon_pids(cache)[0]}/status").read_text().splitlines()
+    fields = dict(line.split(":", 1) for line in status)
+    return tuple(int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
+
+
+def daemon_usage(cache):
+    """Its memory and descriptors, in words."""
+    now, most = daemon_memory(cache)
+    return f"{now:.0f} MiB resident ({most:.0f} at most), {len(os.listdir(f'/proc/{daemon_pids(cache)[0]}/fd'))} descriptors"
+
+
+def cpu_seconds(pids):
+    """What these processes have used."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def drop_page_cache():
     """Empties the kernel's caches where that is allowed (root)."""
     subprocess.run(["sync"], check=True)

@@ -171,13 +171,17 @@ bool Evictor::advance(std::pair<std::string, std::string>& row) {
   return true;
 }
 
-void Evictor::refresh(const Place& place, Candidate& candidate) const {
+/// Looks at it afresh. False when it may not go: it is lent.
+bool Evictor::refresh(const Place& place, Candidate& candidate) const {
   const auto content = objects_.held(candidate.content);
-  if (content == nullptr || content->object_id() != place.first) return;
-  const auto view = content->view(place.second);
-  if (!view) return;
-  candidate.use = view->use;
-  candidate.present = view->present;
+  if (content == nullptr) return true;
+  if (content->lent()) return false;
+  if (content->object_id() != place.first) return true;
+  if (const auto view = content->view(place.second)) {
+    candidate.use = view->use;
+    candidate.present = view->present;
+  }
+  return true;
 }
 
 void Evictor::sample() {
@@ -185,7 +189,7 @@ void Evictor::sample() {
   for (std::size_t i = 0; i < kSampleRows && advance(row); ++i) {
     const auto name = decode_group_key(row.first);
     const auto group = decode_group_row(row.second);
-    if (!name || !group || objects_.lent(group->content)) continue;
+    if (!name || !group) continue;
     const Place place{name->object, name->group};
     Candidate candidate{.content = group->content,
                         .use = {.last_ms = group->last_use_ms,
@@ -198,10 +202,13 @@ void Evictor::sample() {
 
 std::optional<std::pair<Evictor::Place, Evictor::Candidate>> Evictor::take_best(bool classes) {
   std::vector<Place> order;
-  std::erase_if(pool_, [&](const auto& one) { return objects_.lent(one.second.content); });
-  for (auto& [place, candidate] : pool_) {
-    refresh(place, candidate);
-    order.push_back(place);
+  for (auto at = pool_.begin(); at != pool_.end();) {
+    if (refresh(at->first, at->second)) {
+      order.push_back(at->first);
+      ++at;
+    } else {
+      at = pool_.erase(at);
+    }
   }
   if (order.empty()) return std::nullopt;
   std::sort(order.begin(), order.end(), [&](const Place& a, const Place& b) {

@@ -49,7 +49,7 @@ class Evictor {
   Result<std::uint64_t> drop(std::vector<ObjectStore::Victim>& victims);
   void sample();
   bool advance(std::pair<std::string, std::string>& row);
-  void refresh(const Place& place, Candidate& candidate) const;
+  bool refresh(const Place& place, Candidate& candidate) const;
   std::optional<std::pair<Place, Candidate>> take_best(bool classes);
   std::uint64_t add_victim(const Place& place, const Candidate& candidate, std::uint64_t need,
                            std::vector<ObjectStore::Victim>& victims);

@@ -49,9 +49,8 @@ void ObjectContent::load() {
   const auto row = decode_object_row(**value);
   if (row) state->row_id = row->id;
   if (!row || row->size != layout_.size) return;
-  state->proved = store_.proved(row->id);
   // A proved one is lent next, and what is lent is noted as used in each of its rows.
-  state->all_loaded = state->groups.count() <= kLoadAllGroups || state->proved;
+  state->all_loaded = state->groups.count() <= kLoadAllGroups || store_.proved(row->id);
   bool any = false;
   const Status scanned = shared_.index->scan(Keyspace::blocks, group_prefix(row->id),
                                              [&](std::string_view at, std::string_view bytes) {
@@ -64,7 +63,6 @@ void ObjectContent::load() {
                                                return true;
                                              });
   // An object without blocks has no file worth keeping: the next store makes a new one.
-  state->proved = state->proved && scanned.ok() && any;
   if (!scanned.ok()) return;
   if (any) {
     state->id = row->id;

@@ -102,7 +102,6 @@ class ObjectContent final : public CachedContent,
     std::uint64_t id = 0;      // 0 = no file
     std::uint64_t row_id = 0;  // what the index says under our key, 0 = no row
     bool removing = false;     // the last block was dropped, the file is going
-    bool proved = false;       // every block is durable and was verified as such
     unsigned loans = 0;        // who reads the file past us
     bool name_dirty = false;   // the file's name is not durable yet
     std::vector<std::pair<std::uint32_t, GroupRow>> staged;

@@ -6,7 +6,7 @@ namespace lazyvol::cache {
 
 std::uint64_t ObjectContent::take_away(State& state, std::uint32_t group, std::uint64_t mask) {
   const std::uint64_t gone = state.groups.drop(group, mask);
-  if (gone != 0 && std::exchange(state.proved, false)) store_.forget_proof(state.id);
+  if (gone != 0) store_.forget_proof(state.id);
   return gone;
 }
 
@@ -42,14 +42,14 @@ Status ObjectContent::prove(const std::function<bool()>& go_on) {
   if (state->id == 0 || state->removing || !whole(*state, true)) {
     return Error{Code::busy, "it changed meanwhile"};
   }
-  if (!std::exchange(state->proved, true)) store_.note_proved(state->id);
+  store_.note_proved(state->id);
   return {};
 }
 
 std::unique_ptr<LocalFile> ObjectContent::lend() {
   auto state = state_.lock();
   if (state->id == 0 || state->removing) return nullptr;
-  if (!state->proved) {
+  if (!store_.proved(state->id)) {
     // Whether all of a content is there whose rows are not in memory is the prover's to read.
     if (state->all_loaded && !whole(*state, false)) return nullptr;
     state.unlock();

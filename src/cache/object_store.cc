@@ -21,11 +21,6 @@ std::shared_ptr<ObjectContent> ObjectStore::stored(const model::ContentKey& key)
   return content(key, row->size);
 }
 
-bool ObjectStore::lent(const model::ContentKey& key) const {
-  const auto content = held(key);
-  return content != nullptr && content->lent();
-}
-
 std::shared_ptr<ObjectContent> ObjectStore::held(const model::ContentKey& key) const {
   return registry_.find(key);
 }

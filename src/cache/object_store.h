@@ -47,8 +47,6 @@ class ObjectStore {
   /// drop() of one, counted as evicted.
   std::uint64_t evict(std::shared_ptr<ObjectContent> content, std::vector<GroupPart> parts);
 
-  /// True when somebody reads that object past the cache.
-  bool lent(const model::ContentKey& key) const;
   /// Ends verifying ahead of loans. Idempotent.
   void stop_proving() { prover_.stop(); }
   /// Lets go of the contents that changed, which keep all of the cache alive, and takes no more: a

@@ -12,10 +12,6 @@ constexpr std::chrono::milliseconds kEvery{500};
 
 }  // namespace
 
-void ListingExpiry::shown(NodeId directory, base::Monotonic good_until) {
-  forget_at(directory, good_until);
-}
-
 void ListingExpiry::entry_changed(NodeId directory, const std::string& name) {
   next_.entry_changed(directory, name);
   forget_at(directory, base::Monotonic{});

@@ -22,11 +22,10 @@ class ListingExpiry final : public ChangeListener {
 
   /// `next` outlives it.
   explicit ListingExpiry(ChangeListener& next) : next_(next) {}
-  ~ListingExpiry() override { stop(); }
 
-  /// The kernel is being given a part of this listing. It forgets it at `good_until`, but not
+  /// The kernel, which may be being given a part of this listing, forgets it at `when`, but not
   /// before it has it.
-  void shown(NodeId directory, base::Monotonic good_until);
+  void forget_at(NodeId directory, base::Monotonic when);
 
   void entry_changed(NodeId directory, const std::string& name) override;
   void node_changed(NodeId id) override { next_.node_changed(id); }
@@ -40,7 +39,6 @@ class ListingExpiry final : public ChangeListener {
     std::unordered_map<NodeId, base::Monotonic> due;
     bool ticking = false;
   };
-  void forget_at(NodeId directory, base::Monotonic when);
   void tick();
 
   ChangeListener& next_;

@@ -244,7 +244,7 @@ void list(const std::shared_ptr<Call>& call, const std::shared_ptr<Page>& page,
 void list_for_long(const std::shared_ptr<Call>& call, Bridge& bridge, NodeId node,
                    const std::shared_ptr<Page>& page, std::shared_ptr<Directory> directory,
                    off_t offset) {
-  if (const auto until = directory->good_until()) bridge.listings->shown(node, *until);
+  if (const auto until = directory->good_until()) bridge.listings->forget_at(node, *until);
   list(call, page, std::move(directory), offset);
 }
 

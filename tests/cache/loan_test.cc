@@ -15,6 +15,11 @@ constexpr std::uint64_t kSize = 5 * kMiB + 4'321;
 
 class Loan : public BlockCacheTest {
  protected:
+  std::shared_ptr<BlockCache> open_limited(std::uint64_t max_bytes) {
+    auto with = options();
+    with.max_bytes = max_bytes;
+    return open(with);
+  }
   static std::shared_ptr<CachedContent> stored(BlockCache& cache, std::uint64_t number,
                                                std::uint64_t size = kSize) {
     auto content = cache.content(key_of(number), size);
@@ -119,9 +124,7 @@ TEST_F(Loan, AFileOfAnotherLengthIsNotLent) {
 }
 
 TEST_F(Loan, WhatIsLentStaysWhateverIsEvicted) {
-  auto with = options();
-  with.max_bytes = 64 * kMiB;
-  const auto cache = open(with);
+  const auto cache = open_limited(64 * kMiB);
   auto lent = stored(*cache, 1);
   auto file = borrow(*lent);
   EXPECT_EQ(lent->evict(), 0U);
@@ -139,9 +142,7 @@ TEST_F(Loan, WhatIsLentStaysWhateverIsEvicted) {
 
 // A mapping goes on when the file that it was made of is closed, and nobody tells.
 TEST_F(Loan, AMappingThatOutlivesItsLoanSeesNoHole) {
-  auto with = options();
-  with.max_bytes = 64 * kMiB;
-  const auto cache = open(with);
+  const auto cache = open_limited(64 * kMiB);
   const auto content = stored(*cache, 1);
   auto file = borrow(*content);
   void* map = ::mmap(nullptr, kSize, PROT_READ, MAP_SHARED, file->fd(), 0);
@@ -162,9 +163,7 @@ TEST_F(Loan, AMappingSeesNoHoleOfTheNextLifeEither) {
     map = ::mmap(nullptr, kSize, PROT_READ, MAP_SHARED, file->fd(), 0);
     ASSERT_NE(map, MAP_FAILED);
   }
-  auto with = options();
-  with.max_bytes = 64 * kMiB;
-  const auto cache = open(with);
+  const auto cache = open_limited(64 * kMiB);
   for (std::uint64_t number = 2; number < 40; ++number) stored(*cache, number);
   EXPECT_EQ(hits_of(*cache->content(key_of(1), kSize), 1), 0U) << "it was not evicted";
   EXPECT_EQ(std::memcmp(map, bytes_of(1).data(), kSize), 0);
@@ -183,9 +182,7 @@ TEST_F(Loan, OneMayEndAfterTheCacheWasClosed) {
 }
 
 TEST_F(Loan, EvictionGoesOnBesideManyLoans) {
-  auto with = options();
-  with.max_bytes = 64 * kMiB;
-  const auto cache = open(with);
+  const auto cache = open_limited(64 * kMiB);
   std::vector<std::unique_ptr<LocalFile>> files;
   for (std::uint64_t number = 1; number <= 6; ++number) {
     files.push_back(borrow(*stored(*cache, number)));
@@ -198,9 +195,7 @@ TEST_F(Loan, EvictionGoesOnBesideManyLoans) {
 }
 
 TEST_F(Loan, ALargeContentGoesThroughBesideLoans) {
-  auto with = options();
-  with.max_bytes = 64 * kMiB;
-  const auto cache = open(with);
+  const auto cache = open_limited(64 * kMiB);
   std::vector<std::unique_ptr<LocalFile>> files;
   for (std::uint64_t number = 1; number <= 3; ++number) {
     files.push_back(borrow(*stored(*cache, number)));
@@ -218,9 +213,7 @@ TEST_F(Loan, ALargeContentGoesThroughBesideLoans) {
 }
 
 TEST_F(Loan, ManyThreadsBorrowReadAndEvict) {
-  auto with = options();
-  with.max_bytes = 48 * kMiB;
-  const auto cache = open(with);
+  const auto cache = open_limited(48 * kMiB);
   std::atomic<int> lent{0}, wrong{0};
   std::vector<std::thread> threads;
   for (std::uint64_t t = 0; t < 4; ++t) {
